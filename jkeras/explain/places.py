@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
     Attributes:
         path: for `at`, `add`, `set` and `edit` of `model.tap`.
-        calls: how often it is reached in the pass; "path#1" is the second time.
+        calls: how often it is reached in the pass; each time is a place, "path#1" the second one.
         shape, dtype: of what is there, in structures where it is more than one array.
         meaning: in words.
 
@@ -131,7 +131,7 @@ def places(
     found = survey(model, values, (x,), {}, **options)
     root = built_for(model, (x,), {})
     names = Names(root)
-    rows = [_row(names.of(path)[1], found[path]) for path in found if path]
+    rows = [row for path in found if path for row in _rows(names.of(path)[1], found[path])]
     if operations:
         rows += _operations(model, values, x, names, options)
     return Places(_matching(model, rows, names, pattern))
@@ -139,7 +139,13 @@ def places(
 
 def _matching(model: Any, rows: list[Place], names: Names, pattern: str) -> list[Place]:
     parts = [part for part in pattern.split("/") if part]
-    found = [row for row in rows if names.end(tuple(row.path.split("/")), parts)]
+    whole = [tuple(row.path.split("/")) for row in rows]
+    apart = [tuple(row.path.partition("#")[0].split("/")) for row in rows]
+    found = [
+        row
+        for row, *paths in zip(rows, whole, apart)
+        if any(names.end(path, parts) for path in paths)
+    ]
     if not found:
         known = ", ".join(row.path for row in rows[:20])
         raise ValueError(
@@ -148,12 +154,15 @@ def _matching(model: Any, rows: list[Place], names: Names, pattern: str) -> list
     return found
 
 
-def _row(path: tuple[str, ...], found: Found) -> Place:
-    value = found.calls[0]
-    shape = jax.tree_util.tree_map(lambda v: v.shape, value)
-    dtype = jax.tree_util.tree_map(lambda v: str(v.dtype), value)
+def _rows(path: tuple[str, ...], found: Found) -> Iterator[Place]:
+    """A place for each call."""
+    count = len(found.calls)
     meaning = f"output of {found.kind.__name__}" if found.kind else MEANINGS.get(path[-1], "")
-    return Place("/".join(path), len(found.calls), shape, dtype, meaning)
+    for number, value in enumerate(found.calls):
+        shape = jax.tree_util.tree_map(lambda v: v.shape, value)
+        dtype = jax.tree_util.tree_map(lambda v: str(v.dtype), value)
+        call = f"#{number}" if count > 1 else ""
+        yield Place("/".join(path) + call, count, shape, dtype, meaning)
 
 
 def _operations(

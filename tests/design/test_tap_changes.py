@@ -320,6 +320,16 @@ def test_places(model):
         explain.places(model, X, "blok_*")
 
 
+def test_each_call_is_a_place():
+    shared = layers.Dense(6, name="shared")
+    x = jkeras.Input((6,))
+    model = jkeras.Model(x, layers.Dense(1, name="out")(shared(shared(x))))
+    found = explain.places(model, X[:, 0])
+    assert found.paths == ["shared#0", "shared#1", "out"]
+    assert explain.places(model, X[:, 0], "shared").paths == ["shared#0", "shared#1"]
+    assert list(model.tap(model.params, model.state, X[:, 0], at=found.paths)[2]) == found.paths
+
+
 @pytest.mark.promise("A star stands for any part of a name")
 def test_patterns(model):
     given = (model.params, model.state, X)
