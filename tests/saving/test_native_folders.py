@@ -180,7 +180,8 @@ def test_weights_that_do_not_fit_are_named(tmp_path, kind):
 @pytest.mark.parametrize("kind", RECORDS)
 def test_an_entry_that_is_unknown_or_no_number_is_named(tmp_path, kind):
     record = RECORDS[kind]["plain"]
-    (layers,) = {"num_hidden_layers", "n_layer", "n_layers"} & set(record["config"])
+    names = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers")
+    layers = next(name for name in names if name in record["config"])
     count = record["config"][layers]
     for entry, values in {
         "no_such_entry": [1],

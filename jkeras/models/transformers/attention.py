@@ -30,6 +30,10 @@ class SelfAttention(Composite):
     Args:
         plan: what it computes.
         width: of the output.
+    Call arguments:
+        visible: bool (batch, 1, 1, time), False for padding; of causal attention (batch, time), 1
+            for tokens, which a pass that writes text does not look at.
+        bias: (batch or 1, heads, time, source or more), what is added to scores.
     """
 
     supports_cache = True
@@ -40,14 +44,19 @@ class SelfAttention(Composite):
         self.set_untracked(plan=plan)
         common = {"dtype": self.dtype_policy}
         self.query = Dense(plan.heads * plan.size, use_bias=plan.bias, name="query", **common)
-        self.key = Dense(plan.groups * plan.size, use_bias=plan.bias, name="key", **common)
+        key_bias = plan.bias
+        if plan.key_bias is not None:
+            key_bias = plan.key_bias
+        self.key = Dense(plan.groups * plan.size, use_bias=key_bias, name="key", **common)
         self.value = Dense(plan.groups * plan.size, use_bias=plan.bias, name="value", **common)
         self.output_dense = Dense(width, use_bias=plan.output_bias, name="output_dense", **common)
         if plan.norm is not None:
             self.query_norm = made(plan.norm, name="query_norm", **common)
             self.key_norm = made(plan.norm, name="key_norm", **common)
 
-    def weight_specs(self, x: Spec, visible: Spec | None = None) -> dict[str, Weight]:
+    def weight_specs(
+        self, x: Spec, visible: Spec | None = None, bias: Spec | None = None
+    ) -> dict[str, Weight]:
         if self.plan.sinks:
             return {"sinks": self.weight("sinks", (self.plan.heads,), initializer=Zeros())}
         return {}
@@ -58,6 +67,7 @@ class SelfAttention(Composite):
         sub: Children,
         x: jax.Array,
         visible: jax.Array | None = None,
+        bias: jax.Array | None = None,
         *,
         ctx: Context,
     ) -> jax.Array:
@@ -71,6 +81,8 @@ class SelfAttention(Composite):
         query, key, value = (jnp.swapaxes(y, 1, 2) for y in (query, key, value))
         form = Form(plan.scale, plan.is_causal, plan.window)
         writer = ctx.cache()
+        if visible is not None and visible.ndim == 2:
+            visible = self._of_tokens(writer, visible)
         if writer is not None:
             self._check_cached(writer, visible)
             cache, sources = extended(*writer.before(key, value), plan.window)
@@ -78,9 +90,19 @@ class SelfAttention(Composite):
             key, value, visible = sources
             if visible is not None:
                 form = Form(plan.scale)
-        y = self._attend(w, (query, key, value), visible, form, ctx)
+        if plan.alibi is not None:
+            bias = _alibi(plan, key.shape[2]).astype(query.dtype)
+        if bias is not None:
+            bias = bias[..., : key.shape[2]]  # of a cache all, of the first positions these
+        y = self._attend(w, (query, key, value), visible, bias, form, ctx)
         y = jnp.swapaxes(y, 1, 2).reshape(*x.shape[:2], -1)
         return sub.output_dense(y)
+
+    def _of_tokens(self, writer: Any, there: jax.Array) -> jax.Array | None:
+        """What is seen, of what says where tokens are, (batch, time)."""
+        if writer is not None and writer.is_one_text((there,)):
+            return None
+        return there[:, None, None, :].astype(bool)
 
     def _projected(self, sub: Children, name: str, x: jax.Array, heads: int) -> jax.Array:
         """Queries, keys or values, (batch, time, heads, size)."""
@@ -108,6 +130,7 @@ class SelfAttention(Composite):
         w: Mapping[str, Any],
         heads: tuple[jax.Array, jax.Array, jax.Array],
         mask: jax.Array | None,
+        bias: jax.Array | None,
         form: Form,
         ctx: Context,
     ) -> jax.Array:
@@ -115,11 +138,9 @@ class SelfAttention(Composite):
 
         Args:
             mask: what is seen besides `form`, of a cache or of padding.
+            bias: what is added to scores.
         """
         plan, (query, key, value) = self.plan, heads
-        bias = None
-        if plan.alibi is not None:
-            bias = _alibi(plan, key.shape[2]).astype(query.dtype)
         drops = ctx.training and not is_zero(plan.dropout)
         if plan.soft_cap is None and not plan.sinks and not drops:
             is_causal, window = form.is_causal, form.window

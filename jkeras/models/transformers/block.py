@@ -1,4 +1,6 @@
-"""A block of a transformer: attention and a feedforward network, each added to what comes in."""
+"""A block of a transformer: attention, perhaps attention to what an encoder gives, and a
+feedforward network, each added to what comes in.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,6 +12,7 @@ from jkeras.core.run.context import Children, Context
 from jkeras.layers.dropout import Dropout
 from jkeras.models.transformers import feedforward, norms
 from jkeras.models.transformers.attention import SelfAttention
+from jkeras.models.transformers.cross_attention import CrossAttention
 from jkeras.saving.hugging_face.native.plans import Block
 
 # the norms that a form has
@@ -29,6 +32,11 @@ class TransformerBlock(Composite):
     Args:
         plan: what it computes.
         width: of the features.
+    Call arguments:
+        visible: bool, what the text sees of itself; see `SelfAttention`.
+        bias: what is added to scores.
+        memory: (batch, source, features), what an encoder gives.
+        memory_visible: bool (batch, 1, 1, source), what is seen of that.
     """
 
     supports_cache = True
@@ -39,6 +47,9 @@ class TransformerBlock(Composite):
         self.set_untracked(plan=plan)
         common = {"dtype": self.dtype_policy}
         self.attention = SelfAttention(plan.attention, width, name="attention", **common)
+        if plan.cross is not None:
+            self.cross = CrossAttention(plan.cross, width, name="cross", **common)
+            self.norm_cross = norms.made(plan.norm, name="norm_cross", **common)
         network = feedforward.made(plan.feedforward, width, name="feedforward", **common)
         self.feedforward = network
         for name in NORMS[plan.form][: 1 if plan.one_norm else None]:
@@ -52,13 +63,20 @@ class TransformerBlock(Composite):
         sub: Children,
         x: jax.Array,
         visible: jax.Array | None = None,
+        bias: jax.Array | None = None,
+        memory: jax.Array | None = None,
+        memory_visible: jax.Array | None = None,
         *,
         ctx: Context,
     ) -> jax.Array:
-        plan = self.plan
+        plan, training = self.plan, ctx.training
 
         def attend(x: jax.Array) -> jax.Array:
-            return self._dropped(sub, sub.attention(x, visible, training=ctx.training), ctx)
+            return self._dropped(sub, sub.attention(x, visible, bias, training=training), ctx)
+
+        def look(x: jax.Array) -> jax.Array:
+            y = sub.cross(x, memory, memory_visible, training=training)
+            return self._dropped(sub, y, ctx)
 
         def think(x: jax.Array) -> jax.Array:
             return self._dropped(sub, sub.feedforward(x), ctx)
@@ -69,8 +87,10 @@ class TransformerBlock(Composite):
             if not plan.one_norm:
                 second = sub.norm_2(x)
             return think(second) + attend(first) + x
-        x = self._step(sub, 1, x, attend)
-        return self._step(sub, 2, x, think)
+        x = self._step(sub, "1", x, attend)
+        if plan.cross is not None:
+            x = self._step(sub, "cross", x, look)
+        return self._step(sub, "2", x, think)
 
     def _dropped(self, sub: Children, y: jax.Array, ctx: Context) -> jax.Array:
         """What is added, some of it dropped in training."""
@@ -80,19 +100,19 @@ class TransformerBlock(Composite):
         return y * self.plan.multiplier
 
     def _step(
-        self, sub: Children, number: int, x: jax.Array, run: Callable[[jax.Array], jax.Array]
+        self, sub: Children, part: str, x: jax.Array, run: Callable[[jax.Array], jax.Array]
     ) -> jax.Array:
-        """What comes in, and what a half of the block makes of it."""
-        form, norm = self.plan.form, f"norm_{number}"
+        """What comes in, and what a part of the block makes of it."""
+        form, norm = self.plan.form, f"norm_{part}"
         if form == "outside":
             return sub.run_named(norm, x + run(x))
         if form == "after":
             return x + sub.run_named(norm, run(x))
         normed = x
-        if not (self.plan.no_first_norm and number == 1):
+        if not (self.plan.no_first_norm and part == "1"):
             normed = sub.run_named(norm, x)
         if form == "around":
-            return x + sub.run_named(f"after_{number}", run(normed))
+            return x + sub.run_named(f"after_{part}", run(normed))
         if form == "normed":
             return normed + run(normed)
         return x + run(normed)

@@ -4,8 +4,9 @@ from typing import Any
 
 from jkeras.core.names.registry import public
 from jkeras.models.functional import Functional
-from jkeras.models.transformers import decoder, encoder
+from jkeras.models.transformers import decoder, encoder, encoder_decoder
 from jkeras.saving.hugging_face.native.families import planned
+from jkeras.saving.hugging_face.native.plans import EncoderDecoder
 
 
 @public("jkeras.models.LanguageTransformer")
@@ -16,13 +17,16 @@ class LanguageTransformer(Functional):
 
     Decoders are called on tokens (batch, time). Encoders, BERT and its like, are called on a dict
     of `token_ids`, `padding_mask` (1 where there is a token) and, where they have them,
-    `segment_ids`.
+    `segment_ids`. T5, BART and Whisper read one text, or sound, and write another: they are called
+    on a dict of `encoder_token_ids` and `encoder_padding_mask`, or `encoder_features` (batch,
+    steps, channels) of sound, of `decoder_token_ids` and `decoder_padding_mask`.
 
     Args:
         config: the entries of `config.json`; those that are left out are as transformers has them.
         task: "causal_lm": logits (batch, time, vocabulary) of the next tokens; "masked_lm": of the
             masked words; "backbone": features (batch, time, width); "classifier": logits (batch,
-            labels), of decoders by the last token.
+            labels), of decoders by the last token; "seq2seq_lm", of T5, BART and Whisper: logits of
+            the next tokens that are written.
     Raises:
         SerializationError (a ValueError): an entry that is unknown, or not computed.
 
@@ -37,9 +41,16 @@ class LanguageTransformer(Functional):
         family, config, plan = planned(config, task)
         dtype = kwargs.pop("dtype", None)
         kind = decoder if family.is_causal else encoder
+        if isinstance(plan, EncoderDecoder):
+            kind = encoder_decoder
         inputs, outputs = kind.graph(plan, task, {"dtype": dtype})
         super().__init__(inputs, outputs, **kwargs)
         self.set_untracked(config=config, task=task, plan=plan, family=family, kept_dtype=dtype)
+
+    @property
+    def decoder_start_token_id(self) -> int | None:
+        """The token that texts begin with which follow from others; None: there is none."""
+        return self.config.get("decoder_start_token_id")
 
     def get_config(self) -> dict[str, Any]:
         return {

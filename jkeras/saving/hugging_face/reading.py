@@ -27,7 +27,7 @@ from jkeras.saving.types import Config
 if typing.TYPE_CHECKING:
     from jkeras.core.weights.variable import Variable
 
-TASKS = ("backbone", "causal_lm", "classifier", "masked_lm")
+TASKS = ("backbone", "causal_lm", "classifier", "masked_lm", "seq2seq_lm")
 OF_HUB = ("backbone", "causal_lm")  # the tasks that are models of keras-hub
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
@@ -54,7 +54,8 @@ def from_transformers(
     Args:
         folder: with `config.json` and `.safetensors` files; nothing is downloaded.
         task: "backbone"; "causal_lm" for one that has `generate`; of jkeras's own layers
-            "classifier" for logits of labels, "masked_lm" for logits of masked words.
+            "classifier" for logits of labels, "masked_lm" for logits of masked words, "seq2seq_lm"
+            for T5, BART and Whisper with `generate`.
         native: True for a `jkeras.models.LanguageTransformer`, of jkeras's own layers; by default
             only where it is not a model of keras-hub that is read and written.
         tokenizer: for `generate` on texts, where the folder has one that keras-hub reads; False for
@@ -134,6 +135,7 @@ def _native(folder: str, config: Config, task: str, arguments: dict[str, typing.
     family_of(kind, task)
     with files.stored_in(folder) as stored, explained(folder):
         sizes.check_counts(config, stored)
+        config = FAMILIES[kind].by_weights(config, stored)
         native_weights.check_sizes(config, task, stored)
         # models stand above this package
         models = importlib.import_module("jkeras.models.transformers.model")

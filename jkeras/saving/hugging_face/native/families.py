@@ -3,12 +3,12 @@
 import dataclasses
 
 from jkeras.core.errors import SerializationError, explain
-from jkeras.saving.hugging_face.native import encoders, experts, gemma, llama, older
+from jkeras.saving.hugging_face.native import bart, encoders, experts, gemma, llama, older, t5
 from jkeras.saving.hugging_face.native.family import Family, labels_of, understood
-from jkeras.saving.hugging_face.native.plans import Transformer
+from jkeras.saving.hugging_face.native.plans import EncoderDecoder, Transformer
 from jkeras.saving.types import Config
 
-TABLES = llama, gemma, older, experts, encoders
+TABLES = llama, gemma, older, experts, encoders, t5, bart
 FAMILIES = {family.kind: family for table in TABLES for family in table.FAMILIES}
 
 
@@ -28,7 +28,7 @@ def family_of(kind: str, task: str) -> Family:
     return family
 
 
-def planned(config: Config, task: str) -> tuple[Family, Config, Transformer]:
+def planned(config: Config, task: str) -> tuple[Family, Config, Transformer | EncoderDecoder]:
     """(table, entries, what a model computes) of a `config.json`.
 
     Raises:
@@ -39,6 +39,8 @@ def planned(config: Config, task: str) -> tuple[Family, Config, Transformer]:
     family = family_of(config["model_type"], task)
     config = understood(family, config)
     plan = family.plan(config)
+    if isinstance(plan, EncoderDecoder):
+        return family, config, plan
     pad = config.get("pad_token_id", plan.pad)
     plan = dataclasses.replace(plan, pad=pad, labels=labels_of(config))
     if task == "classifier":

@@ -7,10 +7,14 @@ import typing
 from jkeras.core.errors import SerializationError
 from jkeras.saving.hugging_face import entries
 from jkeras.saving.hugging_face.native import rope
-from jkeras.saving.hugging_face.native.plans import Transformer
+from jkeras.saving.hugging_face.native.plans import EncoderDecoder, Transformer
 from jkeras.saving.hugging_face.native.rope import Form
 from jkeras.saving.types import Config
 
+if typing.TYPE_CHECKING:
+    from jkeras.saving.flat import Stored
+
+Weights = collections.abc.Mapping[str, "Stored"]
 TIE = "tie_word_embeddings"
 # the names of activations in transformers that are computed
 ACTIVATIONS = (
@@ -79,6 +83,8 @@ class Family:
         tied: {name: the one whose numbers it has, where both are in a file}.
         is_causal: whether tokens alone come in; else also what is padding.
         older: (end of a name, its end in older files).
+        may_miss: names of weights that files may leave out; they are as in a new model.
+        by_weights: entries as the weights of a folder say them, where they say more.
     """
 
     kind: str
@@ -86,7 +92,7 @@ class Family:
     prefix: str
     names: str | collections.abc.Callable[[Config], str]
     entries: collections.abc.Mapping[str, Entry]
-    plan: collections.abc.Callable[[Config], Transformer]
+    plan: collections.abc.Callable[[Config], Transformer | EncoderDecoder]
     rope: Form | None = None
     ignored: tuple[str, ...] = ()
     derived: collections.abc.Mapping[str, collections.abc.Callable[[Config], typing.Any]] = (
@@ -100,6 +106,8 @@ class Family:
     tied: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_causal: bool = True
     older: tuple[tuple[str, str], ...] = ()
+    may_miss: tuple[str, ...] = ()
+    by_weights: collections.abc.Callable[[Config, Weights], Config] = lambda config, _: config
 
     @property
     def what(self) -> str:

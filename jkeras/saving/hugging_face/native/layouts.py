@@ -103,6 +103,52 @@ class Neighbours:
         return [array[..., ::2], array[..., 1::2]]
 
 
+@dataclasses.dataclass(frozen=True)
+class Reversed:
+    """One of ours, whose axes are in the other order in theirs, as of convolutions.
+
+    >>> Reversed().shape([(3, 8, 4)])
+    (4, 8, 3)
+    """
+
+    def shape(self, shapes: Shapes) -> tuple[int, ...]:
+        """The shape of theirs."""
+        (shape,) = shapes
+        return tuple(shape[::-1])
+
+    def join(self, arrays: list[np.ndarray]) -> np.ndarray:
+        """Theirs."""
+        (array,) = arrays
+        return array.T
+
+    def part(self, array: np.ndarray, shapes: Shapes) -> list[np.ndarray]:
+        """Ours."""
+        return [array.T]
+
+
+@dataclasses.dataclass(frozen=True)
+class AsRow:
+    """A vector of ours, which is a matrix of one row in theirs.
+
+    >>> AsRow().shape([(3,)])
+    (1, 3)
+    """
+
+    def shape(self, shapes: Shapes) -> tuple[int, ...]:
+        """The shape of theirs."""
+        (shape,) = shapes
+        return (1, *shape)
+
+    def join(self, arrays: list[np.ndarray]) -> np.ndarray:
+        """Theirs."""
+        (array,) = arrays
+        return array[None]
+
+    def part(self, array: np.ndarray, shapes: Shapes) -> list[np.ndarray]:
+        """Ours."""
+        return [array[0]]
+
+
 def _grouped(plan: Transformer) -> Grouped:
     attention = plan.blocks[0].attention
     return Grouped(attention.groups, attention.size)
@@ -114,4 +160,6 @@ LAYOUTS: dict[str, collections.abc.Callable[[Transformer], StoredLayout]] = {
     "grouped": _grouped,
     "neighbours": lambda plan: Neighbours(),
     "each": lambda plan: Each(),
+    "reversed": lambda plan: Reversed(),
+    "row": lambda plan: AsRow(),
 }

@@ -15,7 +15,7 @@ from jkeras.saving.hugging_face.layouts import StoredLayout, Matrix, Same, Vecto
 from jkeras.saving.hugging_face.native.families import planned
 from jkeras.saving.hugging_face.native.family import TIE, Family
 from jkeras.saving.hugging_face.native.layouts import LAYOUTS
-from jkeras.saving.hugging_face.native.plans import Transformer
+from jkeras.saving.hugging_face.native.plans import EncoderDecoder, Transformer
 from jkeras.saving.hugging_face.sizes import are_equal, check_dtypes
 from jkeras.saving.types import Config
 from jkeras.saving.weights import listed
@@ -108,7 +108,7 @@ def load(family: Family, model: typing.Any, stored: Weights) -> None:
         SerializationError: a weight is missing, has another shape, or would be dropped.
     """
     ours = {variable.path: variable for variable in model.weights}
-    rows = rows_of(family, model)
+    rows = [row for row in rows_of(family, model) if not _may_miss(family, row, stored)]
     names = [[_name_in(family, theirs, stored) for theirs in row.theirs] for row in rows]
     _check(family, rows, names, stored, ours)
     used = [name for row in names for name in row if name is not None]
@@ -133,7 +133,7 @@ def check_sizes(config: Config, task: str, stored: Weights) -> None:
     largest = max((math.prod(one.shape) for one in stored.values()), default=0)
     needed = _sizes_of(plan)
     if task != "classifier":
-        needed.pop("the labels")
+        needed = {what: size for what, size in needed.items() if "the labels" not in what}
     for what, size in needed.items():
         if size > largest:
             raise SerializationError(
@@ -142,8 +142,11 @@ def check_sizes(config: Config, task: str, stored: Weights) -> None:
             )
 
 
-def _sizes_of(plan: Transformer) -> dict[str, int]:
+def _sizes_of(plan: Transformer | EncoderDecoder) -> dict[str, int]:
     """How many numbers the weights of a model have, by what they are of."""
+    if isinstance(plan, EncoderDecoder):
+        parts = {"encoder": _sizes_of(plan.encoder), "decoder": _sizes_of(plan.decoder)}
+        return {f"{what} of the {k}": n for k, part in parts.items() for what, n in part.items()}
     attention = plan.blocks[0].attention
     vector = plan.embedding_width or plan.width
     inner = [block.feedforward.inner for block in plan.blocks]
@@ -159,6 +162,12 @@ def _sizes_of(plan: Transformer) -> dict[str, int]:
         "the segments": vector * plan.segments,
         "the labels": plan.width * plan.labels,
     }
+
+
+def _may_miss(family: Family, row: Row, stored: Weights) -> bool:
+    """Whether a row is not in the files, and need not be."""
+    (name, *_), there = row.theirs, [_name_in(family, name, stored) for name in row.theirs]
+    return name in family.may_miss and not any(there)
 
 
 def _name_in(family: Family, theirs: str, stored: Weights) -> str | None:
@@ -203,7 +212,8 @@ def _check_left(family: Family, model: typing.Any, used: set[str], stored: Weigh
             raise SerializationError(
                 f"the files have a weight '{name}', which {family.what} does not have."
             )
-    if model.task not in ("causal_lm", "masked_lm") or not model.plan.is_tied:
+    has_words = model.task in ("causal_lm", "masked_lm", "seq2seq_lm")
+    if not has_words or not model.plan.is_tied:
         return
     for copy, first in _copies(family, model).items():
         original = _name_in(family, first, stored)

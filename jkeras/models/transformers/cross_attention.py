@@ -1,0 +1,52 @@
+"""Attention of a text to what an encoder gives, whose keys and values are computed once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.run.context import Children, Context
+from jkeras.kernel.spec import Spec, Weight
+from jkeras.models.transformers.attention import SelfAttention
+from jkeras.ops.attention_plain import Form
+
+
+class CrossAttention(SelfAttention):
+    """Attention of a text (batch, time, features) to `memory` (batch, source, features).
+
+    Call arguments:
+        visible: bool (batch, 1, 1, source), False for padding.
+    """
+
+    supports_cache = True
+
+    def weight_specs(self, x: Spec, memory: Spec, visible: Spec | None = None) -> dict[str, Weight]:
+        return {}
+
+    def forward(
+        self,
+        w: Mapping[str, Any],
+        sub: Children,
+        x: jax.Array,
+        memory: jax.Array,
+        visible: jax.Array | None = None,
+        *,
+        ctx: Context,
+    ) -> jax.Array:
+        plan = self.plan
+        query = jnp.swapaxes(self._projected(sub, "query", x, plan.heads), 1, 2)
+
+        def project() -> tuple[jax.Array, jax.Array]:
+            key = self._projected(sub, "key", memory, plan.groups)
+            value = self._projected(sub, "value", memory, plan.groups)
+            return jnp.swapaxes(key, 1, 2), jnp.swapaxes(value, 1, 2)
+
+        writer = ctx.cache()
+        if writer is None:
+            key, value = project()
+        else:
+            key, value = writer.of_memory(project)
+        y = self._attend(w, (query, key, value), visible, None, Form(plan.scale), ctx)
+        y = jnp.swapaxes(y, 1, 2).reshape(*x.shape[:2], -1)
+        return sub.output_dense(y)
