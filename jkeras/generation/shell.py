@@ -12,11 +12,14 @@ from jkeras.core.errors import explain
 from jkeras.core.session.settings import default_seed
 from jkeras.generation.completion import Ended, completion_of
 from jkeras.generation.generator import Generator, cached_on
+from jkeras.generation.inputs import tokens_name
 from jkeras.generation.limits import Limits, TooFewPositionsError
+from jkeras.generation.memory import Source
 from jkeras.generation.processors import check_processors
 from jkeras.generation.prompts import SECOND_BUCKET, bucket_of
 from jkeras.generation.request import GREEDY, Request, Work
 from jkeras.generation.rows import Logs, Rows
+from jkeras.generation.source import complete
 from jkeras.generation.texts import Pieces, StopTexts, decoder_of, tokenizer_of
 
 if TYPE_CHECKING:
@@ -29,9 +32,12 @@ def generate(model: Any, prompts: Any, request: Request) -> Any:
     """See `Model.generate`."""
     tokenizer = tokenizer_of(model, request.tokenizer)
     request = dataclasses.replace(request, tokenizer=tokenizer)
-    work, finder = Work.of(prompts, request), request.finder()
-    generator = generator_for(model, work.max_length, request)
+    work, finder = Work.of_model(model, prompts, request), request.finder()
+    generator = generator_for(model, work, request)
     tokens, lengths, sampling, samples = work.rows(request.n, generator.why_uncached is None)
+    source = work.source_rows(request.n, len(tokens))
+    if source is not None:
+        tokens = {**source, tokens_name(model): tokens}
     rng = _rng(request, sampling)
     options = {"sampling": sampling, "samples": samples}
     rows = generator.begin(model.params, tokens, lengths, rng, **options)
@@ -58,8 +64,8 @@ def _rng(request: Request, sampling: list) -> Any:
 # ---------------------------------------------------------------- generators
 
 
-def generator_for(model: Any, max_length: int, request: Request) -> Generator:
-    """A generator of texts of at least this length, whose programs stay with the model.
+def generator_for(model: Any, work: Work, request: Request) -> Generator:
+    """A generator of texts as long as are asked for, whose programs stay with the model.
 
     With a cache there is one for all lengths up to a power of two. Without one the whole text goes
     through the model, which may look at what is behind it: it gets no more than it is asked for.
@@ -67,14 +73,15 @@ def generator_for(model: Any, max_length: int, request: Request) -> Generator:
     processors = check_processors("generate", request.processors)
     sampler = GREEDY if request.own_sampler is None else request.own_sampler
     options = {"sampler": sampler, "processors": processors, "logprobs": request.logprobs}
-    bucket = bucket_of(max_length, SECOND_BUCKET)
-    length = cached_on(model, ("buffer", bucket), lambda: _buffer_of(model, bucket))
-    if length is None or length < max_length:
-        length = max(max_length, 2)
+    source = work.source_rows(1, 1)
+    bucket = bucket_of(work.max_length, SECOND_BUCKET)
+    length = cached_on(model, ("buffer", bucket), lambda: _buffer_of(model, bucket, source))
+    if length is None or length < work.max_length:
+        length = max(work.max_length, 2)
     key = (length, sampler, processors, request.logprobs)
     generator = cached_on(model, key, lambda: Generator(model, length, **options))
     generator.limits = _limits_of(model, length)
-    generator.limits.find(model.params, model.state, 1)
+    generator.limits.find(model.params, model.state, 1, complete(model, source))
     return generator
 
 
@@ -83,15 +90,15 @@ def _limits_of(model: Any, length: int) -> Limits:
     return cached_on(model, ("limits", length), lambda: Limits(model, length, None))
 
 
-def _buffer_of(model: Any, bucket: int) -> int | None:
+def _buffer_of(model: Any, bucket: int, source: Source | None) -> int | None:
     """The length that stands for all up to a bucket: the bucket, or as many positions as the model
     has; None: each is one of its own.
     """
     try:
         limits = _limits_of(model, bucket)
-        limits.find(model.params, model.state, 1, warns=False)
+        limits.find(model.params, model.state, 1, complete(model, source), warns=False)
     except TooFewPositionsError as error:
-        return _buffer_of(model, error.most) if error.most > 1 else None
+        return _buffer_of(model, error.most, source) if error.most > 1 else None
     except ValueError:  # the layers say in the end, of the length that is asked for
         return None
     return bucket if limits.why_uncached is None else None

@@ -225,6 +225,14 @@ class HeadedAttention(
         self._check_ranks(*inputs)
         if return_attention_scores:
             self._check_scores()
+        if cache is None:
+            writer = ctx.cache()
+        else:
+            writer = CallerCache(self._where, self.sliding_window, cache, position)
+        if writer is not None and writer.is_memory(key, value):
+            if use_causal_mask or return_attention_scores:
+                writer.refuse("a causal mask over what an encoder gives, or scores of that")
+            return self._run_on_memory(sub, writer, inputs, masks, ctx.training)
         names = self._dense_names
         gate = None
         if self.use_gate:
@@ -240,10 +248,6 @@ class HeadedAttention(
             masks.check_segments(self._where)
         form = Form(self._scale, use_causal_mask, self.sliding_window)
         needs_weights = return_attention_scores or sub.is_tapped("_softmax")
-        if cache is None:
-            writer = ctx.cache()
-        else:
-            writer = CallerCache(self._where, self.sliding_window, cache, position)
         if writer is not None:
             self._check_cached(writer, masks, inputs)
             if cache is None:
@@ -264,6 +268,43 @@ class HeadedAttention(
         if cache is not None:
             outputs.append(writer.cache)
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
+
+    def _run_on_memory(
+        self,
+        sub: Children,
+        writer: Any,
+        inputs: tuple[jax.Array, ...],
+        masks: Masks,
+        training: bool | None,
+    ) -> jax.Array:
+        """The output of attention to what an encoder gives, in a pass on new tokens: keys and
+        values are those of the pass before.
+
+        Args:
+            writer: `generation.decoding.LayerCache`.
+        """
+        query, value, key = inputs
+        names = self._dense_names
+        has_more = self.sliding_window is not None or masks.segments is not None
+        if has_more or self._attends_itself:
+            writer.refuse("a window, segments, or an attention of its own, to an encoder")
+        if query.ndim != 3 or self._attended_axes(query.ndim) != (1,):
+            writer.refuse(f"an input of shape {query.shape}")
+
+        def project() -> tuple[jax.Array, ...]:
+            keys = sub.run_named(names["key"], key), sub.run_named(names["value"], value)
+            return tuple(jnp.swapaxes(x, 1, 2) for x in keys)
+
+        heads = sub.run_named(names["query"], query)
+        keys, values = writer.of_memory(project)
+        masks = masks.over(query.shape[1:2], keys.shape[2:3])
+        attend = self._attention_function(heads.ndim, sub.is_tapped("_softmax"), training)
+        moved = Heads(jnp.swapaxes(heads, 1, 2), keys, values)
+        y, _ = attend(sub, moved, masks, Form(self._scale), training)
+        y = heads_last(y, (1,), heads.shape)
+        if self.use_gate:
+            y = y * sub.run_named(names["gate"], query)
+        return sub.run_named(names["output"], y)
 
     def _attend(
         self,

@@ -147,6 +147,21 @@ def _t5(config: Config) -> EncoderDecoder:
     )
 
 
+def _without_none(config: Config) -> Config:
+    """The entries.
+
+    Raises:
+        SerializationError: one that follows from others is None, which transformers takes for
+            False.
+    """
+    for entry in ("scale_decoder_outputs", "is_gated_act", "dense_act_fn"):
+        if entry in config and config[entry] is None:
+            raise SerializationError(
+                f"config.json says {entry}=None: remove the entry, which follows from others."
+            )
+    return config
+
+
 def _own_head(config: Config, weights: Weights) -> Config:
     """The entries, with a head of its own where the files have one: newer versions of transformers
     write that heads are tied, whatever they are.
@@ -193,6 +208,7 @@ T5 = Family(
         "dense_act_fn": lambda config: _activation(config)[1],
         "scale_decoder_outputs": lambda config: config[TIE],
     },
+    first=_without_none,
     renamed={
         "d_model": "hidden_size",
         "d_kv": "head_dim",
