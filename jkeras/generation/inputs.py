@@ -24,10 +24,11 @@ DECODER = "decoder_"  # which inputs of a decoder may have before these names
 def input_shapes(model: Any) -> dict[str, tuple] | tuple | None:
     """The shape of a model's input, or those of its inputs by name; None: it does not say."""
     inputs = getattr(model, "inputs", None) or ()
-    if len(inputs) > 1 and graph_of(model) is not None:
-        return {name: tuple(tensor.shape) for name, tensor in inputs_by_name(model).items()}
     if len(inputs) > 1:
-        return {tensor.name: tuple(tensor.shape) for tensor in inputs}
+        named = {tensor.name: tensor for tensor in inputs}
+        if graph_of(model) is not None:
+            named = inputs_by_name(model)
+        return {name: tuple(tensor.shape) for name, tensor in named.items()}
     shape = getattr(model, "input_shape", None)
     if isinstance(shape, Mapping):
         return {name: tuple(size) for name, size in shape.items()}
@@ -35,7 +36,13 @@ def input_shapes(model: Any) -> dict[str, tuple] | tuple | None:
         return shape
     if inputs:
         return None
-    # a model without a graph was built for a dict of inputs of some length, and takes others
+    return _built_shapes(model)
+
+
+def _built_shapes(model: Any) -> dict[str, tuple] | None:
+    """The shapes of a dict that a model without a graph was built for, of some length: it takes
+    others. None: it was built for no dict.
+    """
     built = (model.get_build_config() or {}).values()
     of_dict = next((shapes for shapes in built if isinstance(shapes, Mapping)), None)
     return None if of_dict is None else dict.fromkeys(of_dict, (None, None))

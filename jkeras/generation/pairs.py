@@ -51,25 +51,33 @@ def pairs_of(model: Any, given: Any, tokenizer: Any, side: str) -> Pairs:
     unknown = [name for name in given if name not in known]
     if unknown:
         raise ValueError(explain("generate", f"inputs of the names {sorted(known)}", f"{unknown}"))
+    source, is_one = _as_rows(names, given)
+    count = len(next(iter(source.values())))
+    prompts = _prompts(model, given.get(own), own, count)
+    counts = {name: len(value) for name, value in {**source, own: prompts}.items()}
+    if len(set(counts.values())) > 1 or count == 0:
+        expected = "the same number of rows, one or more, of each input"
+        raise ValueError(explain("generate", expected, f"{counts}"))
+    is_text = [any(isinstance(row, str) for row in rows) for rows in zip(*source.values())]
+    for name, value in source.items():
+        if name.removeprefix(ENCODER) in TOKENS:
+            source = {**source, **_padded(name, value, names, source, tokenizer)}
+    return Pairs(source, prompts, is_one, is_text)
+
+
+def _as_rows(names: list[str], given: Mapping) -> tuple[Source, bool]:
+    """(the inputs of the encoder as far as they are given, in rows; whether it was a single row).
+
+    Raises:
+        ValueError: there are none.
+    """
     source = {name: given[name] for name in names if given.get(name) is not None}
     if not source:
         raise ValueError(explain("generate", f"the encoder's inputs {names}", f"{list(given)}"))
     is_one = all(_is_one(name, value) for name, value in source.items())
     if is_one:
         source = {name: [value] for name, value in source.items()}
-    counts = {name: len(value) for name, value in source.items()}
-    count = next(iter(counts.values()))
-    prompts = _prompts(model, given.get(own), own, count)
-    counts[own] = len(prompts)
-    if len(set(counts.values())) > 1 or count == 0:
-        expected = "the same number of rows, one or more, of each input"
-        raise ValueError(explain("generate", expected, f"{counts}"))
-    is_text = [False] * count
-    for name, value in source.items():
-        is_text = [one or isinstance(row, str) for one, row in zip(is_text, value)]
-        if name.removeprefix(ENCODER) in TOKENS:
-            source = {**source, **_padded(name, value, names, source, tokenizer)}
-    return Pairs(source, prompts, is_one, is_text)
+    return source, is_one
 
 
 def _without_padding(model: Any, given: Mapping, own: str, side: str) -> dict[str, Any]:

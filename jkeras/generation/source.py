@@ -125,28 +125,39 @@ def _source(names: list[str], given: dict[str, Any]) -> Source:
         ValueError: one is missing or unknown, or a row has nothing that is read.
     """
     masks = [name for name in names if name.removeprefix(ENCODER) in ARE_THERE]
-    tokens = [name for name in names if name.removeprefix(ENCODER) in TOKENS]
+    tokens = next((name for name in names if name.removeprefix(ENCODER) in TOKENS), None)
     for mask in masks:
-        if given.get(mask) is None and tokens and tokens[0] in given:
-            given[mask] = np.ones(np.shape(given[tokens[0]]), "int32")
-    missing, unknown = [n for n in names if n not in given], [n for n in given if n not in names]
-    if missing or unknown:
+        if given.get(mask) is None and tokens in given:
+            given[mask] = np.ones(np.shape(given[tokens]), "int32")
+    if set(given) != set(names):
         expected = f"the encoder's inputs {names}"
         raise ValueError(explain("Generator", expected, f"{list(given)}"))
     source = {name: _array(name, given[name]) for name in names}
-    for name in tokens:
-        if source[name].ndim != 2 or not jnp.issubdtype(source[name].dtype, jnp.integer):
-            received = f"`{name}` of {source[name].dtype}{list(source[name].shape)}"
-            raise ValueError(explain("Generator", "whole numbers (batch, time)", received))
-    for name in masks:
-        value, like = source[name], source[tokens[0]] if tokens else source[name]
-        if value.shape != like.shape:
-            expected = f"`{name}` of the shape {like.shape}, of the tokens"
-            raise ValueError(explain("Generator", expected, f"{value.shape}"))
-        if not isinstance(value, jax.core.Tracer) and not np.asarray(value).any(axis=1).all():
-            expected = f"`{name}` with a token or more in each row"
-            raise ValueError(explain("Generator", expected, "a row of padding alone"))
+    if tokens is not None:
+        _check_tokens(tokens, source[tokens])
+    for mask in masks:
+        like = source[mask if tokens is None else tokens]
+        _check_mask(mask, source[mask], like.shape)
     return source
+
+
+def _check_tokens(name: str, tokens: Any) -> None:
+    """Raises ValueError for what are no tokens (batch, time)."""
+    if tokens.ndim != 2 or not jnp.issubdtype(tokens.dtype, jnp.integer):
+        received = f"`{name}` of {tokens.dtype}{list(tokens.shape)}"
+        raise ValueError(explain("Generator", "whole numbers (batch, time)", received))
+
+
+def _check_mask(name: str, mask: Any, shape: tuple[int, ...]) -> None:
+    """Raises ValueError for a mask of another shape, or that leaves nothing of a row."""
+    if mask.shape != shape:
+        expected = f"`{name}` of the shape {shape}, of the tokens"
+        raise ValueError(explain("Generator", expected, f"{mask.shape}"))
+    if isinstance(mask, jax.core.Tracer):
+        return
+    if not np.asarray(mask).any(axis=1).all():
+        expected = f"`{name}` with a token or more in each row"
+        raise ValueError(explain("Generator", expected, "a row of padding alone"))
 
 
 def _array(name: str, value: Any) -> Any:

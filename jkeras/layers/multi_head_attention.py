@@ -230,9 +230,8 @@ class HeadedAttention(
         else:
             writer = CallerCache(self._where, self.sliding_window, cache, position)
         if writer is not None and writer.is_memory(key, value):
-            if use_causal_mask or return_attention_scores:
-                writer.refuse("a causal mask over what an encoder gives, or scores of that")
-            return self._run_on_memory(sub, writer, inputs, masks, ctx.training)
+            has_more = use_causal_mask or return_attention_scores
+            return self._run_on_memory(sub, writer, inputs, masks, has_more)
         names = self._dense_names
         gate = None
         if self.use_gate:
@@ -275,19 +274,20 @@ class HeadedAttention(
         writer: Any,
         inputs: tuple[jax.Array, ...],
         masks: Masks,
-        training: bool | None,
+        has_more: bool,
     ) -> jax.Array:
         """The output of attention to what an encoder gives, in a pass on new tokens: keys and
         values are those of the pass before.
 
         Args:
             writer: `generation.decoding.LayerCache`.
+            has_more: whether a causal mask or scores are asked for.
         """
         query, value, key = inputs
         names = self._dense_names
-        has_more = self.sliding_window is not None or masks.segments is not None
-        if has_more or self._attends_itself:
-            writer.refuse("a window, segments, or an attention of its own, to an encoder")
+        has_place = self.sliding_window is not None or masks.segments is not None
+        if any((has_more, has_place, self._attends_itself)):
+            writer.refuse("a causal mask, a window, segments or scores of what an encoder gives")
         if query.ndim != 3 or self._attended_axes(query.ndim) != (1,):
             writer.refuse(f"an input of shape {query.shape}")
 
@@ -298,9 +298,10 @@ class HeadedAttention(
         heads = sub.run_named(names["query"], query)
         keys, values = writer.of_memory(project)
         masks = masks.over(query.shape[1:2], keys.shape[2:3])
-        attend = self._attention_function(heads.ndim, sub.is_tapped("_softmax"), training)
+        # a text is written outside of training
+        attend = self._attention_function(heads.ndim, sub.is_tapped("_softmax"), False)
         moved = Heads(jnp.swapaxes(heads, 1, 2), keys, values)
-        y, _ = attend(sub, moved, masks, Form(self._scale), training)
+        y, _ = attend(sub, moved, masks, Form(self._scale), False)
         y = heads_last(y, (1,), heads.shape)
         if self.use_gate:
             y = y * sub.run_named(names["gate"], query)

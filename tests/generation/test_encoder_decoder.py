@@ -194,6 +194,30 @@ def test_a_model_of_a_users_own(nested):
     check_as_whole(translator(nested=nested), True)
 
 
+@pytest.mark.promise("The encoder runs once for a text")
+def test_the_encoder_runs_once():
+    runs = []
+
+    class Counted(layers.Layer):
+        def call(self, x):
+            jax.debug.callback(lambda: runs.append(1))
+            return x
+
+    source = jkeras.Input((None,), dtype="int32", name="encoder_token_ids")
+    tokens = jkeras.Input((None,), dtype="int32", name="decoder_token_ids")
+    memory = Counted()(layers.Embedding(VOCABULARY, WIDTH)(source))
+    x = layers.Embedding(VOCABULARY, WIDTH)(tokens)
+    x = x + layers.MultiHeadAttention(2, 6)(x, memory)
+    model = jkeras.Model([source, tokens], layers.Dense(VOCABULARY)(x))
+    for cache in (True, False):
+        runs.clear()
+        generator = Generator(model, 9, cache=cache)
+        given = {"encoder_token_ids": TOKENS, "decoder_token_ids": STARTS}
+        jax.block_until_ready(generator(model.params, given))
+        jax.effects_barrier()
+        assert len(runs) == 1
+
+
 def test_what_is_not_attention_takes_a_pass_over_the_text():
     """The same tokens, more slowly."""
 

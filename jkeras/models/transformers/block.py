@@ -34,9 +34,8 @@ class TransformerBlock(Composite):
         width: of the features.
     Call arguments:
         visible: bool, what the text sees of itself; see `SelfAttention`.
-        bias: what is added to scores.
-        memory: (batch, source, features), what an encoder gives.
-        memory_visible: bool (batch, 1, 1, source), what is seen of that.
+        beside: {"bias": what is added to scores; "memory": (batch, source, features), what an
+            encoder gives; "memory_visible": bool (batch, 1, 1, source), what is seen of that}.
     """
 
     supports_cache = True
@@ -63,19 +62,18 @@ class TransformerBlock(Composite):
         sub: Children,
         x: jax.Array,
         visible: jax.Array | None = None,
-        bias: jax.Array | None = None,
-        memory: jax.Array | None = None,
-        memory_visible: jax.Array | None = None,
+        beside: dict[str, jax.Array] | None = None,
         *,
         ctx: Context,
     ) -> jax.Array:
-        plan, training = self.plan, ctx.training
+        plan, training, beside = self.plan, ctx.training, beside or {}
 
         def attend(x: jax.Array) -> jax.Array:
-            return self._dropped(sub, sub.attention(x, visible, bias, training=training), ctx)
+            y = sub.attention(x, visible, beside.get("bias"), training=training)
+            return self._dropped(sub, y, ctx)
 
         def look(x: jax.Array) -> jax.Array:
-            y = sub.cross(x, memory, memory_visible, training=training)
+            y = sub.cross(x, beside["memory"], beside.get("memory_visible"), training=training)
             return self._dropped(sub, y, ctx)
 
         def think(x: jax.Array) -> jax.Array:

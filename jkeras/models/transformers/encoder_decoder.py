@@ -28,10 +28,12 @@ def graph(plan: EncoderDecoder, task: str, common: Common) -> tuple[Any, Any]:
         x = decoder.embedded(plan.encoder, embedding, tokens, common, "encoder_")
     else:
         x = steps_of_sound(plan.encoder, inputs["encoder_features"], common)
-    memory = _through(plan.encoder, x, {"visible": visible}, common, "encoder_")
+    memory = _through(plan.encoder, x, visible, {}, common, "encoder_")
     x = decoder.embedded(text, embedding, inputs["decoder_token_ids"], common, "decoder_")
-    seen = {"visible": inputs["decoder_padding_mask"], "memory": memory, "memory_visible": visible}
-    x = _through(text, x, seen, common, "decoder_")
+    beside = {"memory": memory}
+    if visible is not None:
+        beside["memory_visible"] = visible
+    x = _through(text, x, inputs["decoder_padding_mask"], beside, common, "decoder_")
     y = decoder.logits(text, embedding, x, common)
     if plan.logits_bias:
         y = FixedBias(name="logits_bias", **common)(y)
@@ -50,19 +52,20 @@ def _inputs(plan: EncoderDecoder) -> dict[str, Any]:
     return first | {name: Input((None,), dtype="int32", name=name) for name in names}
 
 
-def _through(plan: Transformer, x: Any, seen: dict[str, Any], common: Common, prefix: str) -> Any:
+def _through(
+    plan: Transformer, x: Any, visible: Any, beside: dict[str, Any], common: Common, prefix: str
+) -> Any:
     """What blocks make of their input.
 
     Args:
-        seen: further arguments of each block; those that are None are left out.
+        visible, beside: further arguments of each block.
         prefix: of the names of layers.
     """
-    seen = {name: tensor for name, tensor in seen.items() if tensor is not None}
     if plan.buckets is not None:
-        seen["bias"] = _distances(plan, common, prefix)(x)
+        beside = {**beside, "bias": _distances(plan, common, prefix)(x)}
     for number, block in enumerate(plan.blocks):
         layer = TransformerBlock(block, plan.width, name=f"{prefix}layer_{number}", **common)
-        x = layer(x, **seen)
+        x = layer(x, visible, beside or None)
     if plan.final_norm:
         x = norms.made(plan.norm, name=f"{prefix}norm", **common)(x)
     if plan.final_dropout:
