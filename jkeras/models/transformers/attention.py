@@ -1,7 +1,8 @@
 """Attention of a text to itself, as transformers of many kinds have it, with a cache."""
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -15,12 +16,12 @@ from jkeras.initializers import Zeros
 from jkeras.kernel.numbers import is_zero
 from jkeras.kernel.spec import Spec, Weight
 from jkeras.layers.dense import Dense
+from jkeras.layers.dropout import Dropout
 from jkeras.models.transformers.norms import made
 from jkeras.models.transformers.rotary import rotated
 from jkeras.ops.attention import attention
 from jkeras.ops.attention_cached import extended
 from jkeras.ops.attention_plain import Form, both, hidden_score, seen
-from jkeras.random import dropout
 from jkeras.saving.hugging_face.native.plans import Attention
 
 
@@ -50,6 +51,8 @@ class SelfAttention(Composite):
         self.key = Dense(plan.groups * plan.size, use_bias=key_bias, name="key", **common)
         self.value = Dense(plan.groups * plan.size, use_bias=plan.bias, name="value", **common)
         self.output_dense = Dense(width, use_bias=plan.output_bias, name="output_dense", **common)
+        if not is_zero(plan.dropout):
+            self.dropout = Dropout(plan.dropout, name="dropout", **common)
         if plan.norm is not None:
             self.query_norm = made(plan.norm, name="query_norm", **common)
             self.key_norm = made(plan.norm, name="key_norm", **common)
@@ -94,9 +97,16 @@ class SelfAttention(Composite):
             bias = _alibi(plan, key.shape[2]).astype(query.dtype)
         if bias is not None:
             bias = bias[..., : key.shape[2]]  # of a cache all, of the first positions these
-        y = self._attend(w, (query, key, value), visible, bias, form, ctx)
+        drop = self._drop(sub, ctx)
+        y = self._attend(w, (query, key, value), visible, bias, form, drop)
         y = jnp.swapaxes(y, 1, 2).reshape(*x.shape[:2], -1)
         return sub.output_dense(y)
+
+    def _drop(self, sub: Children, ctx: Context) -> Callable[[jax.Array], jax.Array] | None:
+        """What drops some of the weights in training; None: nothing does."""
+        if not ctx.training or is_zero(self.plan.dropout):
+            return None
+        return functools.partial(sub.dropout, training=True)
 
     def _of_tokens(self, writer: Any, there: jax.Array) -> jax.Array | None:
         """What is seen, of what says where tokens are, (batch, time)."""
@@ -132,24 +142,24 @@ class SelfAttention(Composite):
         mask: jax.Array | None,
         bias: jax.Array | None,
         form: Form,
-        ctx: Context,
+        drop: Callable[[jax.Array], jax.Array] | None,
     ) -> jax.Array:
         """(batch, heads, time, size) of queries, keys and values in that form.
 
         Args:
             mask: what is seen besides `form`, of a cache or of padding.
             bias: what is added to scores.
+            drop: drops some of the weights; None: nothing does.
         """
         plan, (query, key, value) = self.plan, heads
-        drops = ctx.training and not is_zero(plan.dropout)
-        if plan.soft_cap is None and not plan.sinks and not drops:
+        if plan.soft_cap is None and not plan.sinks and drop is None:
             is_causal, window = form.is_causal, form.window
             seen_by = {"mask": mask, "bias": bias, "is_causal": is_causal, "window": window}
             return attention(*heads, scale=form.scale, **seen_by)
         mask = both(mask, seen(form, None, query.shape[2], key.shape[2]))
         weights = self._weights(w, query, key, mask, bias)
-        if drops:
-            weights = dropout(weights, plan.dropout, seed=ctx.key)
+        if drop is not None:
+            weights = drop(weights)
         weights = weights.astype(value.dtype)
         batch, _, time, sources = weights.shape
         weights = weights.reshape(batch, plan.groups, -1, sources)

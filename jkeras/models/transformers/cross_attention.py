@@ -47,6 +47,7 @@ class CrossAttention(SelfAttention):
             key, value = project()
         else:
             key, value = writer.of_memory(project)
-        y = self._attend(w, (query, key, value), visible, None, Form(plan.scale), ctx)
+        drop = self._drop(sub, ctx)
+        y = self._attend(w, (query, key, value), visible, None, Form(plan.scale), drop)
         y = jnp.swapaxes(y, 1, 2).reshape(*x.shape[:2], -1)
         return sub.output_dense(y)
