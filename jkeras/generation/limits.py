@@ -93,7 +93,7 @@ class Limits:
         """
         if source is not None:
             source = shapes_of(source, batch)
-            self._look_at(params, state, source)
+            self.look_at(params, state, source)
         if self._is_found:
             return
         memory = None
@@ -112,7 +112,7 @@ class Limits:
             self._look(whole, (params, state, memory), batch, self.buffer)
         self._is_found = True
 
-    def _look_at(self, params: Tree, state: Tree, source: Source) -> None:
+    def look_at(self, params: Tree, state: Tree, source: Source) -> None:
         """Sees which tokens the encoder knows, and whether it has positions for its inputs.
 
         Raises:

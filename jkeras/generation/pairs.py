@@ -65,6 +65,20 @@ def pairs_of(model: Any, given: Any, tokenizer: Any, side: str) -> Pairs:
     return Pairs(source, prompts, is_one, is_text)
 
 
+def without_padding(source: Source) -> Source:
+    """The inputs of an encoder, no longer than the longest row of tokens."""
+    masks = [name for name in source if name.removeprefix(ENCODER) in ARE_THERE]
+    if not masks:
+        return source
+    places = np.arange(1, np.shape(source[masks[0]])[1] + 1)
+    longest = int((np.asarray(source[masks[0]]).astype(bool) * places).max(initial=1))
+    of_tokens = (*TOKENS, *ARE_THERE)
+    return {
+        name: value[:, :longest] if name.removeprefix(ENCODER) in of_tokens else value
+        for name, value in source.items()
+    }
+
+
 def _as_rows(names: list[str], given: Mapping) -> tuple[Source, bool]:
     """(the inputs of the encoder as far as they are given, in rows; whether it was a single row).
 

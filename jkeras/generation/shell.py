@@ -16,6 +16,7 @@ from jkeras.generation.inputs import tokens_name
 from jkeras.generation.limits import Limits, TooFewPositionsError
 from jkeras.generation.memory import Source
 from jkeras.generation.processors import check_processors
+from jkeras.generation.pairs import without_padding
 from jkeras.generation.prompts import SECOND_BUCKET, bucket_of
 from jkeras.generation.request import GREEDY, Request, Work
 from jkeras.generation.rows import Logs, Rows
@@ -32,7 +33,8 @@ def generate(model: Any, prompts: Any, request: Request) -> Any:
     """See `Model.generate`."""
     tokenizer = tokenizer_of(model, request.tokenizer)
     request = dataclasses.replace(request, tokenizer=tokenizer)
-    work, finder = Work.of_model(model, prompts, request), request.finder()
+    work = _within_positions(model, Work.of_model(model, prompts, request))
+    finder = request.finder()
     generator = generator_for(model, work, request)
     tokens, lengths, sampling, samples = work.rows(request.n, generator.why_uncached is None)
     source = work.source_rows(request.n, len(tokens))
@@ -83,6 +85,27 @@ def generator_for(model: Any, work: Work, request: Request) -> Generator:
     generator.limits = _limits_of(model, length)
     generator.limits.find(model.params, model.state, 1, complete(model, source))
     return generator
+
+
+def _within_positions(model: Any, work: Work) -> Work:
+    """The work, without padding where with it the encoder has too few positions."""
+    source = work.source_rows(1, 1)
+    if source is None:
+        return work
+    sizes = tuple(value.shape[1:] for value in source.values())
+    if cached_on(model, ("source", sizes), lambda: _has_positions(model, source)):
+        return work
+    return dataclasses.replace(work, source=without_padding(work.source))
+
+
+def _has_positions(model: Any, source: Source) -> bool:
+    """Whether the encoder has positions for its inputs."""
+    try:
+        limits = Limits(model, 2, None)
+        limits.look_at(model.params, model.state, complete(model, source))
+    except (ValueError, TypeError):  # without padding its layers say what is wrong
+        return False
+    return True
 
 
 def _limits_of(model: Any, length: int) -> Limits:

@@ -230,8 +230,8 @@ class HeadedAttention(
         else:
             writer = CallerCache(self._where, self.sliding_window, cache, position)
         if writer is not None and writer.is_memory(key, value):
-            has_more = use_causal_mask or return_attention_scores
-            return self._run_on_memory(sub, writer, inputs, masks, has_more)
+            asked = use_causal_mask, return_attention_scores
+            return self._run_on_memory(sub, writer, inputs, masks, asked)
         names = self._dense_names
         gate = None
         if self.use_gate:
@@ -274,19 +274,19 @@ class HeadedAttention(
         writer: Any,
         inputs: tuple[jax.Array, ...],
         masks: Masks,
-        has_more: bool,
+        asked: tuple[bool, bool],
     ) -> jax.Array:
         """The output of attention to what an encoder gives, in a pass on new tokens: keys and
         values are those of the pass before.
 
         Args:
             writer: `generation.decoding.LayerCache`.
-            has_more: whether a causal mask or scores are asked for.
+            asked: whether a causal mask is asked for, and whether scores are.
         """
         query, value, key = inputs
         names = self._dense_names
         has_place = self.sliding_window is not None or masks.segments is not None
-        if any((has_more, has_place, self._attends_itself)):
+        if any((*asked, has_place, self._attends_itself)):
             writer.refuse("a causal mask, a window, segments or scores of what an encoder gives")
         if query.ndim != 3 or self._attended_axes(query.ndim) != (1,):
             writer.refuse(f"an input of shape {query.shape}")

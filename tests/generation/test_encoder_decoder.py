@@ -107,6 +107,18 @@ def test_generate_takes_sources_of_any_lengths(tmp_path):
     assert stream == texts[0][1:].tolist()
 
 
+def test_a_source_as_long_as_the_positions_of_the_encoder(tmp_path):
+    """It is padded to a length of few, of which there are too few here."""
+    model, _, _ = read_record(tmp_path, "bart")  # of 24 positions
+    whole = list(range(3, 22)) + [3, 4, 5, 6, 7]
+    texts = model.generate({"encoder_token_ids": [whole, whole[:20]]}, 6)
+    pairs = {"encoder_token_ids": np.array([whole])}
+    tokens, _ = Generator(model, 6)(model.params, pairs)
+    np.testing.assert_array_equal(texts[0], tokens[0])
+    with pytest.raises(ValueError, match="at most 24 positions"):
+        model.generate({"encoder_token_ids": [*whole, 3]}, 6)
+
+
 def test_texts_in_and_out(tmp_path):
     class Letters:
         def encode(self, text):
