@@ -60,8 +60,9 @@ class Waves(Initializer):
     """Sines, then cosines of positions, with wavelengths from 2 pi to 10000 times that (Vaswani et
     al. 2017, arXiv:1706.03762).
 
-    >>> np.round(Waves()((2, 4)), 2).tolist()
-    [[0.0, 0.0, 1.0, 1.0], [0.8399999737739563, 0.0, 0.5400000214576721, 1.0]]
+    >>> print(np.round(np.asarray(Waves()((2, 4))), 2))
+    [[0.   0.   1.   1.  ]
+     [0.84 0.   0.54 1.  ]]
     """
 
     def __call__(self, shape: tuple[int, int], dtype: Any = None) -> jax.Array:
