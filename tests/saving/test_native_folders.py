@@ -229,6 +229,14 @@ def test_bfloat16_and_shards(tmp_path, kind):
         ("phi3", {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0}}, "dynamic"),
         ("gemma3_text", {"attn_logit_softcapping": 5.0}, "attn_logit_softcapping=5.0"),
         ("gemma3_text", {"rope_scaling": {"type": "linear", "factor": 2.0}}, "rename 'type'"),
+        ("t5", {"scale_decoder_outputs": None}, "scale_decoder_outputs=None"),
+        ("t5", {"feed_forward_proj": "gated-mish"}, "feed_forward_proj='gated-mish'"),
+        ("t5", {"dense_act_fn": "silu"}, "dense_act_fn='silu' and feed_forward_proj='relu'"),
+        ("t5", {"relative_attention_num_buckets": 3}, "relative_attention_num_buckets=3"),
+        ("bart", {"tie_word_embeddings": False}, "tie_word_embeddings=False"),
+        ("bart", {"normalize_before": True}, "normalize_before=True"),
+        ("whisper", {"apply_spec_augment": True}, "apply_spec_augment=True"),
+        ("whisper", {"decoder_attention_heads": 3}, "decoder_attention_heads=3"),
     ],
 )
 def test_what_is_not_computed_is_named(tmp_path, kind, entries, words):
