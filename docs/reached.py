@@ -69,6 +69,11 @@ EXAMPLES = {
         r"(?s)before: (\S+) of the answers count up, (\S+) down.*"
         r"apo_zero: (\S+) of the answers count up, (\S+) down",
     ),
+    "served_model": (
+        "a folder behind OpenAI's interface, its tokenizer and chats, a client with streams",
+        "{0} of the sums are right over HTTP; the same as in the client's process: {1}",
+        r"(\S+) of the sums are right; those that the model writes here: (\w+)",
+    ),
     "rewards": (
         "a language model learns to count from rewards of its own answers, GRPO",
         "mean reward {1}, {0} at first",

@@ -70,6 +70,7 @@ __all__ = exported(
         "jkeras.alignment": "",
         "jkeras.applications": "",
         "jkeras.datasets": "",
+        "jkeras.debug": "",
         "jkeras.distillation": "",
         "jkeras.explain": "",
         "jkeras.generation": "",

@@ -8,6 +8,7 @@ from jkeras import callbacks as callbacks
 from jkeras import config as config
 from jkeras import constraints as constraints
 from jkeras import datasets as datasets
+from jkeras import debug as debug
 from jkeras import distillation as distillation
 from jkeras import distribution as distribution
 from jkeras import dtype_policies as dtype_policies

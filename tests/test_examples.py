@@ -190,6 +190,15 @@ def test_preferences():
 
 
 @pytest.mark.slow
+def test_served_model():
+    for package in ("starlette", "uvicorn", "tokenizers", "jinja2"):
+        pytest.importorskip(package)
+    right, same, pieces, of_openai, stopped = load("served_model").main()
+    assert right > 0.95 and same and stopped
+    assert "".join(pieces) == "15" and of_openai in (None, "15")
+
+
+@pytest.mark.slow
 def test_rewards():
     first, last, right = load("rewards").main(epochs=30)
     assert first < 0.2 and last > 0.7 and right > 0.1

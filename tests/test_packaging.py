@@ -69,7 +69,9 @@ def installed(folder, python, built):
 
 
 def test_the_wheel_is_small_and_has_all(built):
-    assert built[0].stat().st_size < 2_500_000  # nine tenths are Python files, each compressed alone
+    assert (
+        built[0].stat().st_size < 2_500_000
+    )  # nine tenths are Python files, each compressed alone
     names = zipfile.ZipFile(built[0]).namelist()
     wanted = {
         "jkeras/py.typed",

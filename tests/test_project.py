@@ -42,6 +42,7 @@ ORDER = [
         "alignment",
         "applications",
         "datasets",
+        "debug",
         "distillation",
         "explain",
         "preprocessing",

@@ -5,7 +5,9 @@
 # and answers many prompts at once. Nothing is downloaded: the text comes with Python.
 
 # %%
+import importlib.util
 import inspect
+import json
 import math
 import statistics
 import textwrap
@@ -28,6 +30,7 @@ EPOCHS = 8
 TUNING = 4  # epochs on code
 DEPTH = 2
 WIDTH = 96
+SMALL = 48  # the width of the model that drafts
 LETTERS_READ = 500_000
 
 # %% [markdown]
@@ -73,11 +76,11 @@ train[0].shape, test[0].shape
 class Block(layers.Layer):
     supports_cache = True
 
-    def __init__(self, **kwargs):
+    def __init__(self, width, **kwargs):
         super().__init__(**kwargs)
-        self.attend = layers.MultiHeadAttention(4, WIDTH // 4)
-        self.wide = layers.Dense(2 * WIDTH, activation="gelu")
-        self.narrow = layers.Dense(WIDTH)
+        self.attend = layers.MultiHeadAttention(4, width // 4)
+        self.wide = layers.Dense(2 * width, activation="gelu")
+        self.narrow = layers.Dense(width)
         self.before, self.between = layers.RMSNormalization(), layers.RMSNormalization()
 
     def call(self, x):
@@ -92,13 +95,17 @@ def compile_model(model, rate, steps, **options):
     model.compile(jkeras.optimizers.AdamW(schedule), loss, **options)
 
 
+def make_model(width, depth):
+    tokens = jkeras.Input((None,), dtype="int32")
+    x = layers.Embedding(len(LETTERS), width)(tokens)
+    x = x + layers.PositionEmbedding(LENGTH)(x)
+    for _ in range(depth):
+        x = Block(width)(x)
+    return jkeras.Model(tokens, layers.Dense(len(LETTERS))(layers.RMSNormalization()(x)))
+
+
 jkeras.utils.set_random_seed(0)
-tokens = jkeras.Input((None,), dtype="int32")
-x = layers.Embedding(len(LETTERS), WIDTH)(tokens)
-x = x + layers.PositionEmbedding(LENGTH)(x)
-for _ in range(DEPTH):
-    x = Block()(x)
-model = jkeras.Model(tokens, layers.Dense(len(LETTERS))(layers.RMSNormalization()(x)))
+model = make_model(WIDTH, DEPTH)
 compile_model(model, 3e-3, EPOCHS * -(-len(train[0]) // ROWS))
 history = model.fit(*train, batch_size=ROWS, epochs=EPOCHS, validation_data=test, verbose=0)
 
@@ -130,6 +137,86 @@ for token in model.generate(encode("The class "), 40, sampler, rng=2, stream=Tru
     print(LETTERS[token], end="", flush=True)  # as they come
 
 # %% [markdown]
+# With a tokenizer, which is any object with `encode` and `decode`, prompts and what comes back are
+# texts. `SamplingParams` are what one text is asked for: other numbers compile nothing, and texts
+# of one call may have different ones. `logprobs` says how likely each token was.
+
+
+# %%
+class Letters:
+    def encode(self, text):
+        return encode(text).tolist()
+
+    def decode(self, tokens):
+        return decode(tokens)
+
+
+model.tokenizer = Letters()
+careful = generation.SamplingParams(temperature=0.0, no_repeat_ngram_size=8, max_new_tokens=40)
+free = generation.SamplingParams(temperature=1.0, min_p=0.1, frequency_penalty=0.2, seed=7)
+for found in model.generate(["The with ", "The with "], LENGTH, [careful, free], logprobs=3):
+    print(repr(found.text), f"{found.cumulative_logprob:.1f}")
+
+for piece in model.generate("A module ", LENGTH, free, stop=".", stream=True):
+    print(piece, end="", flush=True)
+
+# %% [markdown]
+# ### Processors and grammars
+#
+# A processor changes the logits before a token is chosen; it is a function of values. A `Grammar`
+# is one that leaves out what could not become JSON of a schema, or a match of a regular expression:
+# the model writes nothing else, whatever it has learnt.
+
+
+# %%
+IS_CAPITAL = np.array([letter.isupper() for letter in LETTERS])
+
+
+def in_small_letters(state, text, logits):
+    return state, jax.numpy.where(IS_CAPITAL, -jax.numpy.inf, logits)
+
+
+small_letters = model.generate("The ", LENGTH, free, processors=[in_small_letters])
+print(repr(small_letters), "no capitals:", small_letters[1:] == small_letters[1:].lower())
+
+if importlib.util.find_spec("llguidance") is None:
+    print("for grammars: pip install llguidance")
+else:
+    SCHEMA = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "maxLength": 12},
+            "count": {"type": "integer", "minimum": 0, "maximum": 99},
+        },
+        "required": ["name", "count"],
+        "additionalProperties": False,
+        "x-guidance": {"whitespace_flexible": False},
+    }
+    END = NUMBERS["\n"]  # no letter of such a text
+    words = [b"<end>" if number == END else LETTERS[number].encode() for number in range(95 + 1)]
+    grammar = generation.Grammar.json_schema(SCHEMA, words, stop=END)
+    asked = generation.SamplingParams(temperature=0.7, seed=1, stop=END, max_new_tokens=80)
+    written = model.generate("As JSON: ", LENGTH, asked, processors=[grammar], strip_prompt=True)
+    print(written)
+    print("of the schema:", written.endswith("\n") and sorted(json.loads(written)))
+
+# %% [markdown]
+# ### Drafts of a small model
+#
+# A model of half the width learns the same pages. It drafts letters, and one pass of the large
+# model says how many of them to keep: the greedy text is the same, in fewer passes.
+
+# %%
+small = make_model(SMALL, 1)
+compile_model(small, 5e-3, EPOCHS * -(-len(train[0]) // ROWS))
+small.fit(*train, batch_size=ROWS, epochs=EPOCHS, verbose=0)
+plain = model.generate("The import ", LENGTH)
+drafted = model.generate("The import ", LENGTH, draft=small, logprobs=0)
+print("the same text:", drafted.text == plain)
+new = len(drafted.new_tokens)
+print(f"{new} letters in {drafted.passes} passes; {drafted.accepted} drafts were kept")
+
+# %% [markdown]
 # What attention keeps is a value: keys and values by the path of the layer, for all positions.
 
 # %%
@@ -153,6 +240,38 @@ served = dict(server(model.params, prompts))
 print(f"{len(served)} texts in {time.perf_counter() - begin:.2f} s")
 alone = generator(model.params, [prompts[7]], rng=7)[0][0]
 print("as alone:", bool((served[7] == np.asarray(alone)[: len(served[7])]).all()))
+
+# %% [markdown]
+# Requests may also come and go: `submit` gives a handle of a text, from any thread, and its letters
+# as they come. `generation.http_app` puts OpenAI's interface before a server; `python -m jkeras
+# serve FOLDER` does so for a folder of Hugging Face, and `examples/served_model.py` has a client.
+
+# %%
+with generation.Server(generator, slots=8, tokenizer=Letters()) as server:
+    first = server.submit("The while ", free, stop=".")
+    second = server.submit("The class ", careful)
+    for token in first:
+        print(LETTERS[token], end="", flush=True)  # as they come
+    print("|", second.result().text)
+    print(server.counters().finished, "have ended")
+
+needed = ("starlette", "uvicorn", "httpx")
+if not all(map(importlib.util.find_spec, needed)):
+    print("for HTTP:", "pip install", *needed)
+else:
+    from starlette.testclient import TestClient  # a client of Python, without a socket
+
+    app = generation.http_app(
+        generation.Server(generator, slots=8, tokenizer=Letters()), "help-pages"
+    )
+    call = {"model": "help-pages", "prompt": "The if ", "max_tokens": 40, "temperature": 0}
+    with TestClient(app) as client:
+        answer = client.post("/v1/completions", json=call).json()
+        print("over HTTP:", repr(answer["choices"][0]["text"]), answer["usage"])
+        with client.stream("POST", "/v1/completions", json={**call, "stream": True}) as lines:
+            events = [line[6:] for line in lines.iter_lines() if line.startswith("data: {")]
+        pieces = [json.loads(event)["choices"][0]["text"] for event in events]
+    print("streamed:", "".join(pieces) == answer["choices"][0]["text"], "in", len(pieces), "pieces")
 
 # %% [markdown]
 # ## LoRA on code

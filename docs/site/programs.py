@@ -32,6 +32,7 @@ TITLES = {
     "private_digits": "Digits with differential privacy",
     "pure_research": "Research on pure functions",
     "rewards": "Rewards: GRPO on answers of its own",
+    "served_model": "A served language model and its client",
     "siamese": "Siamese network, contrastive loss",
     "sklearn_pipeline": "Grid search with scikit-learn",
     "structured_data": "Structured data: a table of features",

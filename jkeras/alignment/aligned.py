@@ -305,20 +305,20 @@ def changes_something(adapter: Any) -> bool:
     return any(bool(jnp.any(pair["a"])) and bool(jnp.any(pair["b"])) for pair in pairs)
 
 
+def _check_built(where: str, name: str, model: Any) -> None:
+    if not isinstance(model, Model):
+        raise ValueError(explain(where, f"a model as `{name}`", f"{type(model).__name__}"))
+    if not model.built or not all_built(model):
+        fix = "call it on tokens once"
+        raise ValueError(explain(where, f"a built model as `{name}`", "one without weights", fix))
+
+
 def _check_models(where: str, model: Any, reference: Any) -> None:
     """Raises ValueError for what cannot be trained so."""
-    for name, one in (("model", model), ("reference", reference)):
-        if one is None and name == "reference":
-            continue
-        if not isinstance(one, Model):
-            raise ValueError(explain(where, f"a model as `{name}`", f"{type(one).__name__}"))
-        if not one.built or not all_built(one):
-            fix = "call it on tokens once"
-            raise ValueError(
-                explain(where, f"a built model as `{name}`", "one without weights", fix)
-            )
+    _check_built(where, "model", model)
     if reference is None:
         return
+    _check_built(where, "reference", reference)
     if reference is model:
         fix = "pass a copy, or None"
         raise ValueError(explain(where, "another model as `reference`", "the one to train", fix))

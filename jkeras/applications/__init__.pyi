@@ -19,10 +19,6 @@ from jkeras.applications import resnet_v2 as resnet_v2
 from jkeras.applications import vgg16 as vgg16
 from jkeras.applications import vgg19 as vgg19
 from jkeras.applications import xception as xception
-from jkeras.applications.mobilenet import MobileNet as MobileNet
-from jkeras.applications.mobilenet_v2 import MobileNetV2 as MobileNetV2
-from jkeras.applications.nasnet import NASNetLarge as NASNetLarge
-from jkeras.applications.nasnet import NASNetMobile as NASNetMobile
 
 def ConvNeXtBase(
     include_top: bool = True,
@@ -286,6 +282,30 @@ def InceptionV3(
     classifier_activation: Any = 'softmax',
     name: str = 'inception_v3',
 ) -> Functional: ...
+def MobileNet(
+    input_shape: tuple[Any, ...] | None = None,
+    alpha: float = 1.0,
+    depth_multiplier: int = 1,
+    dropout: float = 0.001,
+    include_top: bool = True,
+    weights: str | os.PathLike[str] | None = 'imagenet',
+    input_tensor: Any = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str | None = None,
+) -> Functional: ...
+def MobileNetV2(
+    input_shape: tuple[Any, ...] | None = None,
+    alpha: float = 1.0,
+    include_top: bool = True,
+    weights: str | os.PathLike[str] | None = 'imagenet',
+    input_tensor: Any = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str | None = None,
+) -> Functional: ...
 def MobileNetV3Large(
     input_shape: tuple[Any, ...] | None = None,
     alpha: float = 1.0,
@@ -313,6 +333,26 @@ def MobileNetV3Small(
     classifier_activation: Any = 'softmax',
     include_preprocessing: bool = True,
     name: str = 'MobileNetV3Small',
+) -> Functional: ...
+def NASNetLarge(
+    input_shape: tuple[Any, ...] | None = None,
+    include_top: bool = True,
+    weights: str | os.PathLike[str] | None = 'imagenet',
+    input_tensor: Any = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'nasnet_large',
+) -> Functional: ...
+def NASNetMobile(
+    input_shape: tuple[Any, ...] | None = None,
+    include_top: bool = True,
+    weights: str | os.PathLike[str] | None = 'imagenet',
+    input_tensor: Any = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'nasnet_mobile',
 ) -> Functional: ...
 def ResNet101(
     include_top: bool = True,

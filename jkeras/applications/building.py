@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 import importlib.resources
 import json
 import os
@@ -51,63 +52,68 @@ ARGUMENTS = """
 class Arguments:
     """The arguments that all architectures have."""
 
-    include_top: bool
-    weights: str | os.PathLike | None
-    input_tensor: Any
-    input_shape: tuple | None
-    pooling: str | None
-    classes: int
-    classifier_activation: Any
-    name: str | None
+    include_top: bool = True
+    weights: str | os.PathLike | None = "imagenet"
+    input_tensor: Any = None
+    input_shape: tuple | None = None
+    pooling: str | None = None
+    classes: int = 1000
+    classifier_activation: Any = "softmax"
+    name: str | None = None
 
+
+SHARED = inspect.signature(Arguments).parameters
 
 # ...: weights="imagenet" would read as str alone
 Public = Callable[..., Functional]
 
 
 def architecture(
-    name_of_model: str, *modules: str
-) -> Callable[[Callable[[Arguments], Functional]], Public]:
-    """Decorator: a function of the public API, with the arguments that most architectures have in
-    this order, from one of `Arguments`.
+    name_of_model: str | None, *modules: str, order: str = " ".join(SHARED)
+) -> Callable[[Callable[..., Functional]], Public]:
+    """Decorator: a function of the public API, from one of `Arguments` and of arguments that no
+    other architecture has, by name.
 
     Args:
         name_of_model: the default of `name`.
         modules: of `keras.applications`, which have the function too.
+        order: the arguments in their order.
     """
 
-    def decorate(build: Callable[[Arguments], Functional]) -> Public:
-        def make(
-            include_top: bool = True,
-            weights: str | os.PathLike | None = "imagenet",
-            input_tensor: Any = None,
-            input_shape: tuple | None = None,
-            pooling: str | None = None,
-            classes: int = 1000,
-            classifier_activation: Any = "softmax",
-            name: str = name_of_model,
-        ) -> "Functional":
-            return build(
-                Arguments(
-                    include_top,
-                    weights,
-                    input_tensor,
-                    input_shape,
-                    pooling,
-                    classes,
-                    classifier_activation,
-                    name,
-                )
-            )
+    def decorate(build: Callable[..., Functional]) -> Public:
+        signature = _signature(build, name_of_model, order)
 
-        make.__module__, make.__name__, make.__doc__ = (
+        def make(*args: Any, **kwargs: Any) -> Functional:
+            try:
+                given = signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{build.__name__}() {error}") from None
+            given.apply_defaults()
+            own = given.arguments
+            arguments = Arguments(**{name: own.pop(name) for name in SHARED})
+            return build(arguments, **own)
+
+        make.__module__, make.__name__, make.__doc__, make.__signature__ = (
             build.__module__,
             build.__name__,
             build.__doc__,
+            signature,
         )
         return published(*modules)(make)
 
     return decorate
+
+
+def _signature(
+    build: Callable[..., Functional], name_of_model: str | None, order: str
+) -> inspect.Signature:
+    """The arguments of an architecture."""
+    parameters = {**inspect.signature(build).parameters, **SHARED}
+    if name_of_model is not None:
+        named = parameters["name"].replace(default=name_of_model, annotation=str)
+        parameters["name"] = named
+    chosen = [parameters[name] for name in order.split()]
+    return inspect.Signature(chosen, return_annotation="Functional")
 
 
 def published(*modules: str) -> Callable[[Public], Public]:
@@ -334,36 +340,53 @@ def end(
     top: "Callable[[KerasTensor], KerasTensor] | None" = None,
     pools: tuple[str | None, str | None] = ("avg_pool", "max_pool"),
     files: Sequence[str] | None = None,
-    last: "Callable[[KerasTensor], KerasTensor] | None" = None,
-    inputs: Any = None,
 ) -> Functional:
     """The model.
 
     Args:
         images: what `begin` gave.
         x: the features.
+        top, pools: as of `outputs_of`.
+        files: as of `model_of`.
+    """
+    inputs = images
+    if arguments.input_tensor is not None:
+        inputs = get_source_inputs(images)
+    return model_of(arguments, inputs, outputs_of(arguments, x, top, pools), files)
+
+
+def outputs_of(
+    arguments: Arguments,
+    x: "KerasTensor",
+    top: "Callable[[KerasTensor], KerasTensor] | None" = None,
+    pools: tuple[str | None, str | None] = ("avg_pool", "max_pool"),
+) -> "KerasTensor":
+    """The predictions, or the features of a model without classifier.
+
+    Args:
+        x: the features.
         top: function from the features to the predictions; by default their mean and a `Dense`
             layer.
         pools: names of the layers that `pooling` makes; None: automatic ones.
-        files: names of the files of weights of ImageNet: of the whole, of the body alone.
-        last: a layer at the end of a model without classifier.
-        inputs: of the model; by default the images, or the list of what `input_tensor` comes from.
     """
-    if arguments.include_top:
-        check_activation(arguments)
-        top = top or classifier(arguments)
-        x = top(x)
-        file, _ = files
-    else:
-        x = _pooled(x, arguments.pooling, pools)
-        if last is not None:
-            x = last(x)
-        _, file = files
-    if inputs is None:
-        inputs = images
-        if arguments.input_tensor is not None:
-            inputs = get_source_inputs(images)
-    model = Functional(inputs, x, name=arguments.name)
+    if not arguments.include_top:
+        return _pooled(x, arguments.pooling, pools)
+    check_activation(arguments)
+    top = top or classifier(arguments)
+    return top(x)
+
+
+def model_of(
+    arguments: Arguments, inputs: Any, outputs: "KerasTensor", files: Sequence[str]
+) -> Functional:
+    """The model with its weights.
+
+    Args:
+        inputs: of the model: the images, or the list of what `input_tensor` comes from.
+        files: names of the files of weights of ImageNet: of the whole, of the body alone.
+    """
+    file = files[0 if arguments.include_top else 1]
+    model = Functional(inputs, outputs, name=arguments.name)
     if arguments.weights == "imagenet":
         model.load_weights(downloaded(file))
     elif arguments.weights is not None:

@@ -1,11 +1,17 @@
 """ConvNeXt: a convolutional network with the habits of transformers."""
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jkeras import layers, random
-from jkeras.applications.building import Arguments, published, begin, channel_axis, end
+from jkeras.applications.building import (
+    Arguments,
+    architecture,
+    begin,
+    channel_axis,
+    model_of,
+    outputs_of,
+)
 from jkeras.applications.imagenet_utils import DEVIATIONS, MEANS, decode_predictions, expecting
 from jkeras.core.layer import Layer, layer
 from jkeras.core.session.settings import auto_name
@@ -26,6 +32,10 @@ __all__ = [
     "preprocess_input",
 ]
 
+ORDER = (
+    "include_top include_preprocessing weights input_tensor input_shape pooling classes "
+    "classifier_activation name"
+)
 EPSILON = 1e-6  # of the layer normalizations
 
 preprocess_input = expecting(None, "convnext")
@@ -37,36 +47,11 @@ def _variant(size: str, depth: int, width: int, count: int) -> "Callable[..., Fu
     """
     name_of_file = f"convnext_{size.lower()}"
 
-    def function(
-        include_top: bool = True,
-        include_preprocessing: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
-        input_tensor: Any = None,
-        input_shape: tuple | None = None,
-        pooling: str | None = None,
-        classes: int = 1000,
-        classifier_activation: Any = "softmax",
-        name: str = name_of_file,
-    ) -> "Functional":
-        return _convnext(
-            depth,
-            width,
-            include_preprocessing,
-            name_of_file,
-            Arguments(
-                include_top,
-                weights,
-                input_tensor,
-                input_shape,
-                pooling,
-                classes,
-                classifier_activation,
-                name,
-            ),
-        )
+    def build(arguments: Arguments, include_preprocessing: bool = True) -> "Functional":
+        return _convnext(depth, width, include_preprocessing, name_of_file, arguments)
 
-    name = function.__name__ = f"ConvNeXt{size}"
-    function.__doc__ = f"""ConvNeXt of {3 + 3 + depth + 3} blocks of {width} channels or more:
+    name = build.__name__ = f"ConvNeXt{size}"
+    build.__doc__ = f"""ConvNeXt of {3 + 3 + depth + 3} blocks of {width} channels or more:
     https://arxiv.org/abs/2201.03545.
 
     Images of 224 by 224 with values from 0 to 255. It wants images with the channels last.
@@ -78,7 +63,7 @@ def _variant(size: str, depth: int, width: int, count: int) -> "Callable[..., Fu
         include_preprocessing: whether the model takes the mean from images and divides by the
             deviation.
     """
-    return published("convnext")(function)
+    return architecture(name_of_file, "convnext", order=ORDER)(build)
 
 
 ConvNeXtTiny = _variant("Tiny", 9, 96, 27820128)
@@ -122,16 +107,12 @@ def _convnext(
             arguments.classes, arguments.classifier_activation, name=f"{name}_head_dense"
         )(x)
 
-    return end(
-        arguments,
-        images,
-        x,
-        top,
-        (None, None),
-        [f"{file}.h5", f"{file}_notop.h5"],
-        last=layers.LayerNormalization(epsilon=EPSILON),
-        inputs=get_source_inputs(images)[0],
-    )
+    last = layers.LayerNormalization(epsilon=EPSILON)
+    outputs = outputs_of(arguments, x, top, (None, None))
+    if not arguments.include_top:
+        outputs = last(outputs)
+    files = [f"{file}.h5", f"{file}_notop.h5"]
+    return model_of(arguments, get_source_inputs(images)[0], outputs, files)
 
 
 def _smaller(stage: int, width: int, name: str) -> Sequential:

@@ -115,7 +115,7 @@ def _efficientnet(
     ]
     for block in blocks(stages, widened(32), sum(stage.blocks for stage in stages)):
         x = mobile(x, block, FIRST)
-    x = convolved(x, widened(1280), 1, "top_", "top_conv", FIRST)
+    x = convolved(x, widened(1280), 1, "top_", FIRST)
     return end(
         arguments,
         images,
@@ -164,7 +164,7 @@ def blocks(stages: Iterable[Stage], width: int, total: int) -> Iterator[Block]:
 
 def stem(x: "KerasTensor", width: int, version: Version) -> "KerasTensor":
     """The first convolution, which halves the images."""
-    return convolved(x, width, 3, "stem_", "stem_conv", version, stride=2)
+    return convolved(x, width, 3, "stem_", version, stride=2)
 
 
 def convolved(
@@ -172,12 +172,12 @@ def convolved(
     width: int,
     kernel: int,
     prefix: str,
-    name: str,
     version: Version,
     stride: int = 1,
     activation: str | None = "activation",
 ) -> "KerasTensor":
     """A convolution, batch normalization, and swish unless its name is None."""
+    name = f"{prefix}conv"
     x, padding = _ready_for(x, kernel, stride, name, version)
     x = layers.Conv2D(
         width, kernel, stride, padding, use_bias=False, kernel_initializer=_by_outputs(), name=name
@@ -203,7 +203,7 @@ def mobile(x: "KerasTensor", block: Block, version: Version) -> "KerasTensor":
     stage = block.stage
     wide = block.width_before * stage.factor
     if stage.factor != 1:
-        x = convolved(x, wide, 1, f"{prefix}expand_", f"{prefix}expand_conv", version)
+        x = convolved(x, wide, 1, f"{prefix}expand_", version)
     name = f"{prefix}{version.by_channel}"
     x, padding = _ready_for(x, stage.kernel, stage.stride, name, version)
     x = layers.DepthwiseConv2D(
@@ -216,9 +216,7 @@ def mobile(x: "KerasTensor", block: Block, version: Version) -> "KerasTensor":
     )(x)
     x = _normalized(x, prefix, version)
     x = _weighed(x, wide, max(1, block.width_before // 4), f"{prefix}se_")
-    x = convolved(
-        x, stage.width, 1, f"{prefix}project_", f"{prefix}project_conv", version, activation=None
-    )
+    x = convolved(x, stage.width, 1, f"{prefix}project_", version, activation=None)
     return added(before, x, block)
 
 

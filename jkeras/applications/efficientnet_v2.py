@@ -4,14 +4,13 @@ images are large.
 
 import dataclasses
 import math
-import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
-    published,
+    architecture,
     begin,
     channel_axis,
     divisible,
@@ -82,6 +81,11 @@ L = (
     Stage(7, 3, 640, 6, 1),
 )
 
+ORDER = (
+    "include_top weights input_tensor input_shape pooling classes classifier_activation "
+    "include_preprocessing name"
+)
+
 preprocess_input = expecting(None, "efficientnet_v2")
 
 
@@ -91,38 +95,13 @@ def _variant(
     """A function of the public API, as in `efficientnet`."""
     name_of_file = f"efficientnetv2-{kind.lower()}"
 
-    def function(
-        include_top: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
-        input_tensor: Any = None,
-        input_shape: tuple | None = None,
-        pooling: str | None = None,
-        classes: int = 1000,
-        classifier_activation: Any = "softmax",
-        include_preprocessing: bool = True,
-        name: str = name_of_file,
-    ) -> "Functional":
+    def build(arguments: Arguments, include_preprocessing: bool = True) -> "Functional":
         return _efficientnet(
-            table,
-            wider,
-            deeper,
-            size,
-            include_preprocessing,
-            name_of_file,
-            Arguments(
-                include_top,
-                weights,
-                input_tensor,
-                input_shape,
-                pooling,
-                classes,
-                classifier_activation,
-                name,
-            ),
+            table, wider, deeper, size, include_preprocessing, name_of_file, arguments
         )
 
-    name = function.__name__ = f"EfficientNetV2{kind}"
-    function.__doc__ = f"""EfficientNetV2, the size {kind} of B0 to B3, S, M and L:
+    name = build.__name__ = f"EfficientNetV2{kind}"
+    build.__doc__ = f"""EfficientNetV2, the size {kind} of B0 to B3, S, M and L:
     https://arxiv.org/abs/2104.00298.
 
     Images of {size} by {size} with values from 0 to 255.
@@ -134,7 +113,7 @@ def _variant(
         include_preprocessing: whether the model brings images from values of 0 to 255 to those it
             was trained with.
     """
-    return published("efficientnet_v2")(function)
+    return architecture(name_of_file, "efficientnet_v2", order=ORDER)(build)
 
 
 EfficientNetV2B0 = _variant("B0", SMALL, 1.0, 1.0, 224, 5919312)
@@ -173,7 +152,7 @@ def _efficientnet(
     for block in blocks(stages, widened(width), total):
         apply = _fused if block.stage.fused else mobile
         x = apply(x, block, SECOND)
-    x = convolved(x, widened(1280), 1, "top_", "top_conv", SECOND)
+    x = convolved(x, widened(1280), 1, "top_", SECOND)
     return end(
         arguments,
         images,
@@ -205,9 +184,9 @@ def _fused(x: "KerasTensor", block: Block, version: Version) -> "KerasTensor":
     kernel = stage.kernel
     stride = stage.stride
     if stage.factor == 1:
-        x = convolved(x, stage.width, kernel, project, f"{project}conv", version, stride)
+        x = convolved(x, stage.width, kernel, project, version, stride)
     else:
         wide = block.width_before * stage.factor
-        x = convolved(x, wide, kernel, expand, f"{expand}conv", version, stride)
-        x = convolved(x, stage.width, 1, project, f"{project}conv", version, activation=None)
+        x = convolved(x, wide, kernel, expand, version, stride)
+        x = convolved(x, stage.width, 1, project, version, activation=None)
     return added(before, x, block)

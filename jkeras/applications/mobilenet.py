@@ -1,15 +1,14 @@
 """MobileNet: convolutions of each channel by itself, followed by ones that mix the channels."""
 
 import dataclasses
-import os
 import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
-    published,
+    architecture,
     asked_shape,
     channel_axis,
     end,
@@ -34,19 +33,14 @@ ALPHAS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
 preprocess_input = expecting("tf", "mobilenet")
 
 
-@published("mobilenet")
+@architecture(
+    None,
+    "mobilenet",
+    order="input_shape alpha depth_multiplier dropout include_top weights input_tensor pooling "
+    "classes classifier_activation name",
+)
 def MobileNet(
-    input_shape: tuple | None = None,
-    alpha: float = 1.0,
-    depth_multiplier: int = 1,
-    dropout: float = 1e-3,
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str | None = None,
+    arguments: Arguments, alpha: float = 1.0, depth_multiplier: int = 1, dropout: float = 1e-3
 ) -> "Functional":
     """MobileNet: https://arxiv.org/abs/1704.04861. Images of 224 by 224, `preprocess_input` "tf".
 
@@ -59,26 +53,6 @@ def MobileNet(
             weights of ImageNet.
         dropout: rate before the classifier.
     """
-    return _mobilenet(
-        alpha,
-        depth_multiplier,
-        dropout,
-        Arguments(
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-        ),
-    )
-
-
-def _mobilenet(
-    alpha: float, depth_multiplier: int, dropout: float, arguments: Arguments
-) -> "Functional":
     shape = asked_shape(arguments, usual_side(arguments.input_shape, SIDES), 32)
     if arguments.weights == "imagenet" and depth_multiplier != 1:
         raise ValueError(

@@ -1,12 +1,11 @@
 """MobileNetV2: blocks that widen their input, and are narrow where they are added to it."""
 
 import dataclasses
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
-    published,
+    architecture,
     asked_shape,
     channel_axis,
     divisible,
@@ -31,18 +30,13 @@ ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 preprocess_input = expecting("tf", "mobilenet_v2")
 
 
-@published("mobilenet_v2")
-def MobileNetV2(
-    input_shape: tuple | None = None,
-    alpha: float = 1.0,
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str | None = None,
-) -> "Functional":
+@architecture(
+    None,
+    "mobilenet_v2",
+    order="input_shape alpha include_top weights input_tensor pooling classes "
+    "classifier_activation name",
+)
+def MobileNetV2(arguments: Arguments, alpha: float = 1.0) -> "Functional":
     """MobileNetV2: https://arxiv.org/abs/1801.04381. Images of 224 by 224, `preprocess_input` "tf".
 
     >>> MobileNetV2((32, 32, 3), alpha=0.35, weights=None, include_top=False).count_params()
@@ -52,22 +46,6 @@ def MobileNetV2(
         alpha: factor of the numbers of channels; 0.35, 0.5, 0.75, 1, 1.3 or 1.4 for the weights of
             ImageNet.
     """
-    return _mobilenet(
-        alpha,
-        Arguments(
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-        ),
-    )
-
-
-def _mobilenet(alpha: float, arguments: Arguments) -> "Functional":
     check_tensor(arguments)
     shape_of_input = arguments.input_shape or getattr(arguments.input_tensor, "shape", (None,))[1:]
     shape = asked_shape(arguments, usual_side(shape_of_input, SIDES), 32)

@@ -1,14 +1,13 @@
 """MobileNetV3: MobileNetV2's blocks with a weight for each channel, put together by a search."""
 
 import dataclasses
-import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
-    published,
+    architecture,
     asked_shape,
     channel_axis,
     divisible,
@@ -83,58 +82,45 @@ DOCUMENTED = """MobileNetV3 for {budgets} budgets: https://arxiv.org/abs/1905.02
     """
 
 
-def _variant(
-    size: str, blocks: tuple[Block, ...], last: int, count: int
-) -> "Callable[..., Functional]":
-    """A function of the public API, from its blocks and the channels before the classifier."""
+ORDER = (
+    "input_shape alpha minimalistic include_top weights input_tensor classes pooling dropout_rate "
+    "classifier_activation include_preprocessing name"
+)
 
-    def function(
-        input_shape: tuple | None = None,
+
+class Size(NamedTuple):
+    """A size of the network: its name, its blocks, and the channels before the classifier."""
+
+    name: str
+    blocks: tuple[Block, ...]
+    last: int
+
+
+def _variant(size: Size, count: int) -> "Callable[..., Functional]":
+    """A function of the public API."""
+    name_of_model = f"MobileNetV3{size.name}"
+
+    def build(
+        arguments: Arguments,
         alpha: float = 1.0,
         minimalistic: bool = False,
-        include_top: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
-        input_tensor: Any = None,
-        classes: int = 1000,
-        pooling: str | None = None,
         dropout_rate: float = 0.2,
-        classifier_activation: Any = "softmax",
         include_preprocessing: bool = True,
-        name: str = f"MobileNetV3{size}",
     ) -> "Functional":
-        return _mobilenet(
-            size.lower(),
-            blocks,
-            last,
-            alpha,
-            minimalistic,
-            dropout_rate,
-            include_preprocessing,
-            Arguments(
-                include_top,
-                weights,
-                input_tensor,
-                input_shape,
-                pooling,
-                classes,
-                classifier_activation,
-                name,
-            ),
-        )
+        return _mobilenet(size, alpha, minimalistic, dropout_rate, include_preprocessing, arguments)
 
-    name = function.__name__ = f"MobileNetV3{size}"
-    function.__doc__ = DOCUMENTED.format(budgets=size.lower(), name=name, count=count)
-    return published()(function)
+    build.__name__ = name_of_model
+    budgets = size.name.lower()
+    build.__doc__ = DOCUMENTED.format(budgets=budgets, name=name_of_model, count=count)
+    return architecture(name_of_model, order=ORDER)(build)
 
 
-MobileNetV3Small = _variant("Small", SMALL, 1024, 939120)
-MobileNetV3Large = _variant("Large", LARGE, 1280, 2996352)
+MobileNetV3Small = _variant(Size("Small", SMALL, 1024), 939120)
+MobileNetV3Large = _variant(Size("Large", LARGE, 1280), 2996352)
 
 
 def _mobilenet(
-    size: str,
-    blocks: tuple[Block, ...],
-    last: int,
+    size: Size,
     alpha: float,
     minimalistic: bool,
     dropout_rate: float,
@@ -146,7 +132,7 @@ def _mobilenet(
         x = layers.Rescaling(1.0 / 127.5, -1.0)(images)
     x = layers.Conv2D(16, 3, strides=(2, 2), padding="same", use_bias=False, name="conv")(x)
     x = _normalized(x, "conv_bn", not minimalistic)
-    for number, block in enumerate(blocks):
+    for number, block in enumerate(size.blocks):
         if minimalistic:
             block = dataclasses.replace(block, kernel=3, weighs=False, swish=False)
         prefix = "expanded_conv_"
@@ -162,7 +148,7 @@ def _mobilenet(
 
     def top(x: "KerasTensor") -> "KerasTensor":
         x = layers.GlobalAveragePooling2D(keepdims=True)(x)
-        x = layers.Conv2D(divisible(last * max(alpha, 1)), 1, padding="same", name="conv_2")(x)
+        x = layers.Conv2D(divisible(size.last * max(alpha, 1)), 1, padding="same", name="conv_2")(x)
         x = _activated(x, not minimalistic)
         if dropout_rate > 0:
             x = layers.Dropout(dropout_rate)(x)
@@ -170,7 +156,9 @@ def _mobilenet(
         x = layers.Flatten()(x)
         return layers.Activation(arguments.classifier_activation, name="predictions")(x)
 
-    kind = f"{size}_minimalistic" if minimalistic else size
+    kind = size.name.lower()
+    if minimalistic:
+        kind += "_minimalistic"
     file = f"weights_mobilenet_v3_{kind}_224_{float(alpha)}_float"
     files = [f"{file}.h5", f"{file}_no_top_v2.h5"]
     return end(arguments, images, x, top, files=files)

@@ -1,12 +1,12 @@
 """NASNet: two kinds of cell, found by a search; each looks at the two cells before it."""
 
-import os
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from typing import TYPE_CHECKING
 
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
-    published,
+    architecture,
     begin,
     classifier,
     end,
@@ -22,68 +22,32 @@ if TYPE_CHECKING:
 
 __all__ = ["NASNetLarge", "NASNetMobile", "decode_predictions", "preprocess_input"]
 
+ORDER = "input_shape include_top weights input_tensor pooling classes classifier_activation name"
+
 preprocess_input = expecting("tf", "nasnet")
 
 
-@published("nasnet")
-def NASNetLarge(
-    input_shape: tuple | None = None,
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "nasnet_large",
-) -> "Functional":
+@architecture("nasnet_large", "nasnet", order=ORDER)
+def NASNetLarge(arguments: Arguments) -> "Functional":
     """NASNet-A (6 @ 4032): https://arxiv.org/abs/1707.07012. Images of 331 by 331,
     `preprocess_input` "tf".
 
     >>> NASNetLarge(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     84916818
     """
-    arguments = Arguments(
-        include_top,
-        weights,
-        input_tensor,
-        input_shape,
-        pooling,
-        classes,
-        classifier_activation,
-        name,
-    )
     return _nasnet(arguments, 331, "nasnet_large", stem=96, width=168, depth=6, skips=True)
 
 
-@published("nasnet")
-def NASNetMobile(
-    input_shape: tuple | None = None,
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "nasnet_mobile",
-) -> "Functional":
+@architecture("nasnet_mobile", "nasnet", order=ORDER)
+def NASNetMobile(arguments: Arguments) -> "Functional":
     """NASNet-A (4 @ 1056): https://arxiv.org/abs/1707.07012. Images of 224 by 224,
     `preprocess_input` "tf".
 
     >>> NASNetMobile(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     4269716
     """
-    if not include_top and input_shape is None:
-        input_shape = (224, 224, 3)
-    arguments = Arguments(
-        include_top,
-        weights,
-        input_tensor,
-        input_shape,
-        pooling,
-        classes,
-        classifier_activation,
-        name,
-    )
+    if not arguments.include_top and arguments.input_shape is None:
+        arguments = dataclasses.replace(arguments, input_shape=(224, 224, 3))
     return _nasnet(arguments, 224, "nasnet_mobile", stem=32, width=44, depth=4, skips=False)
 
 

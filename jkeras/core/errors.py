@@ -31,6 +31,18 @@ class RandomKeyError(ValueError):
     """A random layer ran in training mode without a key."""
 
 
+class StepError(Exception):
+    """What a compiled step does is wrong in a way that only the numbers show.
+
+    Attributes:
+        rows: of the batch, those that it is about, as far as that is known.
+        count: how many rows the batch had there.
+    """
+
+    rows: tuple[int, ...] = ()
+    count = 0
+
+
 class SerializationError(ValueError):
     """A config names something unknown, or holds what is not allowed."""
 

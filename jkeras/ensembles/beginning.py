@@ -6,6 +6,7 @@ from jkeras.core.errors import explain
 from jkeras.core.session.settings import default_seed
 from jkeras.training.data import ArraySource
 from jkeras.training.data.source import Source
+from jkeras.training.loop.predictor import NO_PREDICTOR
 from jkeras.training.step.layout import state_layout
 from jkeras.ensembles.members import Members, hand_over
 
@@ -26,12 +27,13 @@ def begin(
         ValueError: `size` is no number of members, or another one than the model has; or the model
             is trained in a way that an ensemble does not support.
     """
-    _check(model, size)
+    _check(model, size, shuffle)
     members = model.ensemble_members
     own_order = shuffle != "same" and isinstance(source, ArraySource) and bool(source.shuffle)
+    own_order = own_order or model.compilation.privacy is not None
     if members is not None:
         members.own_order = own_order
-        model.set_untracked(_last_layout=None, _predictor=None)
+        model.set_untracked(_last_layout=None, _predictor=NO_PREDICTOR)
         state_layout(model).activate()
         return seed
     seed = default_seed() if seed is None else seed
@@ -46,7 +48,7 @@ def begin(
     return seed
 
 
-def _check(model: "Trainer", size: int | None) -> None:
+def _check(model: "Trainer", size: int | None, shuffle: bool | str) -> None:
     name = f"Model '{model.name}'"
     members = model.ensemble_members
     is_count = isinstance(size, int) and not isinstance(size, bool) and size >= 1
@@ -56,6 +58,6 @@ def _check(model: "Trainer", size: int | None) -> None:
     if members is not None and size not in (None, members.size):
         fix = f"leave `ensemble` out to go on with these {members.size}, or make a new model"
         raise ValueError(explain(name, f"`ensemble={members.size}`, its members", repr(size), fix))
-    if model.compilation.privacy is not None:
-        fix = "train the members one by one, and add up what they spend"
-        raise ValueError(explain(name, "an ensemble without `privacy`", "one with it", fix))
+    if model.compilation.privacy is not None and shuffle == "same":
+        wanted = "members with coins of their own, which is what the account of `privacy` is of"
+        raise ValueError(explain(name, wanted, "`shuffle='same'`", "leave `shuffle` out"))

@@ -11,6 +11,7 @@ from jkeras.core.weights.by_variable import ByVariable
 from jkeras.core.errors import explain
 from jkeras.core.weights.variable import Borrowed, Variable
 from jkeras.kernel import tree
+from jkeras.training.loop.predictor import NO_PREDICTOR
 from jkeras.training.step.state import TrainState
 
 if typing.TYPE_CHECKING:
@@ -135,7 +136,7 @@ class Members:
 
 def hand_over(model: "Trainer", members: Members | None) -> None:
     """Makes a model the ensemble of some members; None: a single model again."""
-    model.set_untracked(ensemble_members=members, _predictor=None, _last_layout=None)
+    model.set_untracked(ensemble_members=members, _predictor=NO_PREDICTOR, _last_layout=None)
 
 
 def _ones(shape: tuple[int, ...], dtype: typing.Any) -> jax.Array:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from jkeras.core.names import registry
 from jkeras.core.errors import explain
 from jkeras.training.step.layout import StateLayout
+from jkeras.training.step.private_once import carrying, has_account
 from jkeras.training.step.state import copied
 from jkeras.training.step.building import build_for_training
 
@@ -31,6 +32,8 @@ def member(model: "Trainer", number: int) -> "Trainer":
         raise ValueError(explain(name, f"one of its {members.size} members", repr(number), fix))
     alone = plain_copy(model)
     put(alone, model, number)
+    if has_account(model):
+        carrying().hand_on(model, alone)
     return alone
 
 

@@ -10,6 +10,7 @@ from jkeras.core.weights.paths import walk
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, no_score
 from jkeras.layers import GroupQueryAttention, MultiHeadAttention
+from jkeras.models.transformers.attention import SelfAttention
 
 if TYPE_CHECKING:
     from jkeras.core.layer.contract import Layer
@@ -43,7 +44,7 @@ def attention_rollout(
     [1.0, 1.0, 1.0, 1.0, 1.0]
     """
     if at is None:
-        kinds = MultiHeadAttention, GroupQueryAttention
+        kinds = MultiHeadAttention, GroupQueryAttention, SelfAttention
         at = ["/".join(path) for path, layer in walk(model) if isinstance(layer, kinds)]
     if not at:
         raise ValueError(explain("attention_rollout", "attention layers in the model", "none"))

@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.core.run.taps import Taps, run_tapped
+from jkeras.core.run.tap_changes import changes_of
+from jkeras.core.run.tapping import run_tapped
+from jkeras.core.run.taps import Taps
 from jkeras.programs.walk import depends
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ def split(x: Structure, at: tuple[Place, ...]) -> tuple[list[Place], list[Place]
 
 
 def _looked_at(model: Any, params: dict, state: dict, x: Structure, layers: list) -> Taps:
-    return run_tapped(model, params, state, (x,), {}, list(layers), {}, training=False)[2]
+    return run_tapped(model, params, state, (x,), {}, list(layers), [], training=False)[2]
 
 
 def _check_independent(
@@ -112,7 +114,9 @@ def _behind(
     def run(value: Structure) -> list:
         changed = {**x, location: value} if is_input else x
         add = {} if is_input else {location: value}
-        _, _, taps = run_tapped(model, params, state, (changed,), {}, others, add, training=False)
+        _, _, taps = run_tapped(
+            model, params, state, (changed,), {}, others, changes_of(add), training=False
+        )
         seen = taps.results()
         return [seen[other] for other in others]
 

@@ -33,6 +33,10 @@ class Completion:
         logprobs: (new tokens,), the logarithms of the probabilities that the model gave the new
             tokens, before its logits were changed and filtered.
         top_tokens, top_logprobs: (new tokens, count), the likeliest tokens, and theirs.
+        passes: with a `draft`, how many passes of the large model the text took, that over its
+            prompt among them; without one None.
+        drafted, accepted: with a `draft`, how many tokens of the small model were looked at, and
+            kept.
 
     >>> import jkeras
     >>> tokens = jkeras.Input((None,), dtype="int32")
@@ -49,6 +53,9 @@ class Completion:
     top_tokens: np.ndarray
     top_logprobs: np.ndarray
     new_text: str | None = dataclasses.field(default=None, repr=False)
+    passes: int | None = None
+    drafted: int | None = None
+    accepted: int | None = None
 
     @property
     def new_tokens(self) -> np.ndarray:

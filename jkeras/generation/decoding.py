@@ -6,7 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.run.taps import run_tapped
+from jkeras.core.run.tap_changes import Changes
+from jkeras.core.run.tapping import as_keys, run_tapped
 from jkeras.generation.inputs import inputs_of
 from jkeras.generation.memory import Memory
 from jkeras.kernel import apply as kernel
@@ -45,6 +46,8 @@ class Decoding(PassCache):
         heads: the keys and values of each layer that attends to what the encoder gave.
         attention: the paths of the layers that asked for one.
         segments: ids that say that all tokens are of one text, where the model has such an input.
+        shape: (batch, time) of the new tokens, once they are there.
+        given: positions, as layers got them.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class Decoding(PassCache):
         self.new: Cache = {}
         self.attention: set[Path] = set()
         self.segments: jax.Array | None = None
+        self.shape: tuple[int, int] | None = None
+        self.given: list[jax.Array] = []
 
     # ------------------------------------------------------------ what attention asks for
 
@@ -74,9 +79,29 @@ class Decoding(PassCache):
         return LayerCache(self, name)
 
     def positions(self, shape: tuple[int, int]) -> jax.Array:
-        """The positions of the new tokens, (batch, time)."""
+        """The positions of the new tokens, (batch, time).
+
+        Raises:
+            Uncached: that is another shape than that of the tokens.
+        """
+        if self.shape is not None and tuple(shape) != self.shape:
+            raise Uncached(f"positions of shape {tuple(shape)} for tokens of shape {self.shape}")
+        positions = self._positions(shape)
+        self.given.append(positions)
+        return positions
+
+    def _positions(self, shape: tuple[int, int]) -> jax.Array:
+        """The positions of new tokens of a shape."""
         counted = jnp.broadcast_to(jnp.arange(shape[1]), shape)
         return counted if self.first is None else counted + self.first[:, None]
+
+    def is_positions(self, positions: Any) -> bool:
+        """Whether these are positions that `positions` gave."""
+        return any(positions is each for each in self.given)
+
+    def refuse(self, what: str) -> None:
+        """Raises the error for a layer that has no cache with what it has."""
+        raise Uncached(what)
 
     def after(self, logits: jax.Array) -> Any:
         """The cache with the new tokens.
@@ -92,6 +117,7 @@ class Decoding(PassCache):
 
     def inputs(self, model: Any, tokens: jax.Array) -> Any:
         """What a model is called with for new tokens (batch, time), all of one text."""
+        self.shape = tuple(tokens.shape)
         self.segments = jnp.ones(tokens.shape, "int32")
         positions = self.positions(tokens.shape)
         return inputs_of(model, tokens, positions, self.segments, self.memory)
@@ -104,8 +130,13 @@ class Decoding(PassCache):
 
     def fork(self) -> "Decoding":
         """Of a pass within a transformation, whose caches come out by `join`."""
-        inner = Decoding(self.length, self.cache, self.first)
+        inner = self.within(Decoding(self.length, self.cache, self.first))
         inner.segments = self.segments
+        return inner
+
+    def within(self, inner: "Decoding") -> "Decoding":
+        """A pass on the same tokens, in this one, which knows their positions."""
+        inner.shape, inner.given = self.shape, self.given
         return inner
 
     def take(self) -> Cache:
@@ -201,7 +232,7 @@ class InBlocks:
         """The cache of one block, from its part of `before`."""
         decoding = self._decoding
         before = None if decoding.cache is None else cache
-        return Decoding(decoding.length, before, decoding.first)
+        return decoding.within(Decoding(decoding.length, before, decoding.first))
 
     def keep(self, new: Cache) -> None:
         """Takes what the blocks cached."""
@@ -215,21 +246,22 @@ def forward(
     tokens: jax.Array,
     decoding: Decoding,
     at: Any = (),
-    add: dict[Any, Any] | None = None,
+    changes: Changes = (),
 ) -> tuple[jax.Array, dict]:
     """A forward pass on new tokens (batch, time): `(logits, seen)`; `decoding` has the cache with
     them.
 
     Args:
-        at, add: as of `model.tap`.
+        at: as of `model.tap`.
+        changes: what happens at places, of `changes_of`.
 
     Raises:
         Uncached: attention of the model has no cache.
     """
     passing = {"training": False, "cache": decoding}
     inputs = decoding.inputs(model, tokens)
-    if not at and not add:
+    if not at and not changes:
         return kernel.apply(model, params, state, (inputs,), {}, **passing)[0], {}
-    at = list(at) if isinstance(at, (list, tuple, set, dict)) else [at]
-    y, _, taps = run_tapped(model, params, state, (inputs,), {}, at, add or {}, **passing)
+    tapped = run_tapped(model, params, state, (inputs,), {}, as_keys(at), changes, **passing)
+    y, _, taps = tapped
     return y, taps.results()

@@ -1,9 +1,10 @@
 """Generator: tokens after prompts, one at a time, in two compiled programs."""
 
 import collections
+import copy
 import functools
 import numbers
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +13,8 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.names.registry import public
+from jkeras.core.run.tap_changes import Changes, changes_of
+from jkeras.core.run.tapping import run_tapped
 from jkeras.generation.decoding import Decoding, forward
 from jkeras.generation.inputs import whole_inputs
 from jkeras.generation.limits import Limits
@@ -103,9 +106,42 @@ class Generator:
         self.logprobs = logprobs
         self.limits = Limits(model, self.max_length, cache)
         self._own_params = params_of(sampler, self.stop)
+        self.changes: Changes = ()
         self._traces: collections.Counter = collections.Counter()
+        self._compile()
+
+    def _compile(self) -> None:
         self._prefill = jax.jit(self._counted("prefill", self.prefill))
         self._decode = jax.jit(self._counted("decode", self.decode))
+
+    def steered(
+        self,
+        *,
+        add: Mapping[Any, Any] | None = None,
+        set: Mapping[Any, Any] | None = None,
+        edit: Mapping[Any, Callable] | None = None,
+    ) -> "Generator":
+        """A generator like this one, in whose passes outputs at places are changed: those of the
+        prompt, (batch, time, ...), and those of each token behind it, (batch, 1, ...).
+
+        Args:
+            add, set, edit: as of `model.tap`; values must do for both shapes, such as a direction
+                (features,).
+
+        >>> import jkeras
+        >>> tokens = jkeras.Input((None,), dtype="int32")
+        >>> x = jkeras.layers.Embedding(20, 8, name="words")(tokens)
+        >>> model = jkeras.Model(tokens, jkeras.layers.Dense(20, name="head")(x))
+        >>> generator = Generator(model, max_length=6)
+        >>> generator = generator.steered(set={"head": jnp.arange(20.0)})
+        >>> generator(model.params, np.array([[3, 4]]))[0].tolist()
+        [[3, 4, 19, 19, 19, 19]]
+        """
+        steered = copy.copy(self)
+        steered.changes = [*self.changes, *changes_of(add, set, edit)]
+        steered._traces = collections.Counter()
+        steered._compile()
+        return steered
 
     @property
     def why_uncached(self) -> str | None:
@@ -264,7 +300,7 @@ class Generator:
             memory = encoded(self.model, params, state, source)
         if self.why_uncached is None:
             decoding = Decoding(self.max_length, None, None, memory)
-            logits, _ = forward(self.model, params, state, prompts, decoding)
+            logits, _ = forward(self.model, params, state, prompts, decoding, (), self.changes)
             logits, cache = _at(logits, lengths - 1), decoding.new
             memory = decoding.remembered()
         else:
@@ -311,7 +347,9 @@ class Generator:
         rows: Rows,
         *,
         at: Any = (),
-        add: dict[Any, Any] | None = None,
+        add: Mapping[Any, Any] | None = None,
+        set: Mapping[Any, Any] | None = None,
+        edit: Mapping[Any, Callable] | None = None,
         state: Tree = None,
     ) -> tuple[Rows, dict]:
         """`(rows, seen)`: texts with a token more each, and what layers give in the pass on it: a
@@ -319,8 +357,8 @@ class Generator:
 
         Args:
             rows: as `begin` and `go_on` give them.
-            at, add: layers that are looked at, and what is added to their outputs (batch, 1, ...),
-                as of `model.tap`; the next token follows from it.
+            at, add, set, edit: places that are looked at, and what happens to the outputs
+                (batch, 1, ...), as of `model.tap`; the next token follows from it.
             state: what else the model carries, by default `model.state`.
 
         Raises:
@@ -330,10 +368,17 @@ class Generator:
             expected = "a model that allows a cache"
             raise ValueError(explain("Generator.tap", expected, f"{self.why_uncached}"))
         state = self.model.state if state is None else state
-        return self._extended(params, state, *self.chosen(rows), at=at, add=add)
+        changes = changes_of(add, set, edit)
+        return self._extended(params, state, *self.chosen(rows), at, changes)
 
     def _extended(
-        self, params: Tree, state: Tree, rows: Rows, token: jax.Array, **taps: Any
+        self,
+        params: Tree,
+        state: Tree,
+        rows: Rows,
+        token: jax.Array,
+        at: Any = (),
+        changes: Changes = (),
     ) -> tuple[Rows, dict]:
         """(texts with these tokens behind them, what was looked at)."""
         numbers = jnp.arange(len(token))
@@ -341,7 +386,7 @@ class Generator:
         position = jnp.where(rows.done, self.max_length, rows.lengths)
         tokens = rows.tokens.at[numbers, position].set(token, mode="drop")
         lengths = jnp.where(rows.done, rows.lengths, rows.lengths + 1)
-        logs = self._logged(rows, position, token)
+        logs = self.logged(rows, position, token)
         rows = rows._replace(tokens=tokens, lengths=lengths, logs=logs)
         rows = rows._replace(done=rows.done | self.is_end(rows, token, lengths))
         if rows.cache is None:
@@ -349,7 +394,9 @@ class Generator:
             return rows._replace(logits=logits), {}
         first = jnp.minimum(position, self.max_length - 1)
         decoding = decoding_of(self.max_length, rows.cache, first, rows.memory)
-        logits, seen = forward(self.model, params, state, token[:, None], decoding, **taps)
+        changes = [*self.changes, *changes]
+        new = token[:, None]
+        logits, seen = forward(self.model, params, state, new, decoding, at, changes)
         return rows._replace(logits=logits[:, 0], cache=decoding.after(logits)), seen
 
     def is_end(self, rows: Rows, token: jax.Array, lengths: jax.Array) -> jax.Array:
@@ -358,8 +405,10 @@ class Generator:
         is_stop = (token[:, None] == rows.settings.stop).any(axis=1)
         return is_stop | is_whole | (lengths >= self.max_length)
 
-    def _logged(self, rows: Rows, position: jax.Array, token: jax.Array) -> Logs | None:
-        """What is kept of probabilities, with those of new tokens at a position."""
+    def logged(self, rows: Rows, position: jax.Array, token: jax.Array) -> Logs | None:
+        """What is kept of probabilities, with those of new tokens (batch,) at a position, (batch,);
+        outside of the texts nothing is kept. Pure.
+        """
         if rows.logs is None:
             return None
         logs = jax.nn.log_softmax(rows.logits.astype("float32"), axis=-1)
@@ -413,7 +462,12 @@ class Generator:
         behind = self.limits.buffer - self.max_length
         whole = jnp.pad(tokens, [(0, 0), (0, behind)], constant_values=self.pad)
         inputs = whole_inputs(self.model, whole, lengths, memory)
-        logits, _ = self.model.apply(params, state, inputs, training=False)
+        if not self.changes:
+            logits, _ = self.model.apply(params, state, inputs, training=False)
+            return _at(logits, lengths - 1)
+        given = (params, state, (inputs,), {}, [], self.changes)
+        logits, _, taps = run_tapped(self.model, *given, training=False)
+        taps.results()  # which sees that each change was made
         return _at(logits, lengths - 1)
 
 

@@ -39,6 +39,8 @@ class Request:
     verbose: int
     prompt_lengths: Any
     padding_side: str
+    draft: Any
+    draft_tokens: int
 
     def __post_init__(self) -> None:
         for name in ("max_new_tokens", "min_new_tokens"):

@@ -200,24 +200,44 @@ def _numbers(
 
 def _processors_of(params: Sequence[SamplingParams], stop: np.ndarray) -> tuple[Processor, ...]:
     """The processors that a row asks for, in their order."""
-    asked = lambda *names: any(p.asks_for(*names) for p in params)  # noqa: E731
-    found: list[Processor] = []
-    if any(p.logit_bias for p in params):
-        tokens = _padded([[*(p.logit_bias or {})] for p in params], NONE, "int32")
-        bias = _padded([[*(p.logit_bias or {}).values()] for p in params], 0.0, "float32")
-        found.append(LogitBias(tokens, bias))
-    if asked("repetition_penalty"):
-        found.append(RepetitionPenalty(_numbers(params, lambda p: p.repetition_penalty or 1.0)))
-    if asked("presence_penalty", "frequency_penalty"):
-        presence = _numbers(params, lambda p: p.presence_penalty)
-        found.append(OutputPenalties(presence, _numbers(params, lambda p: p.frequency_penalty)))
-    if asked("no_repeat_ngram_size"):
-        size = _numbers(params, lambda p: min(p.no_repeat_ngram_size, LARGEST), "int32")
-        found.append(NoRepeatNGrams(size))
-    if any(p.min_new_tokens and p.stop for p in params):
-        count = _numbers(params, lambda p: min(p.min_new_tokens, LARGEST), "int32")
-        found.append(MinNewTokens(count, stop))
-    return tuple(found)
+    asked = [make for is_asked, make in PROCESSORS if any(map(is_asked, params))]
+    return tuple(make(params, stop) for make in asked)
+
+
+def _logit_bias(params: Sequence[SamplingParams], _: np.ndarray) -> Processor:
+    tokens = _padded([[*(p.logit_bias or {})] for p in params], NONE, "int32")
+    bias = _padded([[*(p.logit_bias or {}).values()] for p in params], 0.0, "float32")
+    return LogitBias(tokens, bias)
+
+
+def _repetition_penalty(params: Sequence[SamplingParams], _: np.ndarray) -> Processor:
+    return RepetitionPenalty(_numbers(params, lambda p: p.repetition_penalty or 1.0))
+
+
+def _output_penalties(params: Sequence[SamplingParams], _: np.ndarray) -> Processor:
+    presence = _numbers(params, lambda p: p.presence_penalty)
+    return OutputPenalties(presence, _numbers(params, lambda p: p.frequency_penalty))
+
+
+def _no_repeat_ngrams(params: Sequence[SamplingParams], _: np.ndarray) -> Processor:
+    size = _numbers(params, lambda p: min(p.no_repeat_ngram_size, LARGEST), "int32")
+    return NoRepeatNGrams(size)
+
+
+def _min_new_tokens(params: Sequence[SamplingParams], stop: np.ndarray) -> Processor:
+    count = _numbers(params, lambda p: min(p.min_new_tokens, LARGEST), "int32")
+    return MinNewTokens(count, stop)
+
+
+# (whether a row asks for it, how it is made of all rows and the tokens that end a text), in the
+# order in which they run
+PROCESSORS: tuple[tuple[Callable[[SamplingParams], Any], Callable[..., Processor]], ...] = (
+    (lambda p: p.logit_bias, _logit_bias),
+    (lambda p: p.asks_for("repetition_penalty"), _repetition_penalty),
+    (lambda p: p.asks_for("presence_penalty", "frequency_penalty"), _output_penalties),
+    (lambda p: p.asks_for("no_repeat_ngram_size"), _no_repeat_ngrams),
+    (lambda p: p.min_new_tokens and p.stop, _min_new_tokens),
+)
 
 
 def _padded(rows: Sequence[Sequence[float]], fill: float, dtype: str) -> np.ndarray:

@@ -313,12 +313,10 @@ class Server:
                 self._add(engine, job, wrong)
                 jobs[count], count = job, count + 1
             engine.step()
-            for number in [number for number, job in jobs.items() if job.progress.is_over]:
-                job = jobs[number]
+            for number, job in _ended(jobs):
                 if job.progress.error is None:
                     yield number, job.text
                 error = error or job.progress.error
-                del jobs[number]
         if error is not None:
             raise error
 
@@ -338,3 +336,9 @@ def _check_sample(sample: Any) -> None:
     is_whole = isinstance(sample, numbers.Integral) and not isinstance(sample, bool)
     if not is_whole or sample < 0:
         raise ValueError(explain("Server", "`sample` of 0 or more", f"{sample!r}"))
+
+
+def _ended(jobs: dict[int, Job]) -> list[tuple[int, Job]]:
+    """Takes those that are over out of some jobs by number."""
+    numbers = [number for number, job in jobs.items() if job.progress.is_over]
+    return [(number, jobs.pop(number)) for number in numbers]

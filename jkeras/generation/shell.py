@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,20 +11,11 @@ from jkeras.callbacks.progress import screen
 from jkeras.core.errors import explain
 from jkeras.core.session.settings import default_seed
 from jkeras.generation.completion import Ended, completion_of
-from jkeras.generation.generator import Generator, cached_on
 from jkeras.generation.inputs import tokens_name
-from jkeras.generation.limits import Limits, TooFewPositionsError
-from jkeras.generation.memory import Source
-from jkeras.generation.processors import check_processors
-from jkeras.generation.pairs import without_padding
-from jkeras.generation.prompts import SECOND_BUCKET, bucket_of
-from jkeras.generation.request import GREEDY, Request, Work
+from jkeras.generation.request import Request, Work
 from jkeras.generation.rows import Logs, Rows
-from jkeras.generation.source import complete
 from jkeras.generation.texts import Pieces, StopTexts, decoder_of, tokenizer_of
-
-if TYPE_CHECKING:
-    from jkeras.kernel.tree import Tree
+from jkeras.generation.writers import DraftingWriter, Writer, within_positions, writer_for
 
 AT_ONCE = 16  # tokens between two looks at texts that are being written
 
@@ -33,17 +24,16 @@ def generate(model: Any, prompts: Any, request: Request) -> Any:
     """See `Model.generate`."""
     tokenizer = tokenizer_of(model, request.tokenizer)
     request = dataclasses.replace(request, tokenizer=tokenizer)
-    work = _within_positions(model, Work.of_model(model, prompts, request))
+    work = within_positions(model, Work.of_model(model, prompts, request))
     finder = request.finder()
-    generator = generator_for(model, work, request)
-    tokens, lengths, sampling, samples = work.rows(request.n, generator.why_uncached is None)
+    writer = writer_for(model, work, request)
+    tokens, lengths, sampling, samples = work.rows(request.n, writer.is_cached)
     source = work.source_rows(request.n, len(tokens))
     if source is not None:
         tokens = {**source, tokens_name(model): tokens}
     rng = _rng(request, sampling)
-    options = {"sampling": sampling, "samples": samples}
-    rows = generator.begin(model.params, tokens, lengths, rng, **options)
-    writing = Writing(generator, model.params, rows, work, request, finder)
+    writer.begin(tokens, lengths, rng, sampling=sampling, samples=samples)
+    writing = Writing(writer, work, request, finder)
     if request.stream:
         return writing.stream()
     if request.verbose:
@@ -63,70 +53,6 @@ def _rng(request: Request, sampling: list) -> Any:
     return None
 
 
-# ---------------------------------------------------------------- generators
-
-
-def generator_for(model: Any, work: Work, request: Request) -> Generator:
-    """A generator of texts as long as are asked for, whose programs stay with the model.
-
-    With a cache there is one for all lengths up to a power of two. Without one the whole text goes
-    through the model, which may look at what is behind it: it gets no more than it is asked for.
-    """
-    processors = check_processors("generate", request.processors)
-    sampler = GREEDY if request.own_sampler is None else request.own_sampler
-    options = {"sampler": sampler, "processors": processors, "logprobs": request.logprobs}
-    source = work.source_rows(1, 1)
-    bucket = bucket_of(work.max_length, SECOND_BUCKET)
-    length = cached_on(model, ("buffer", bucket), lambda: _buffer_of(model, bucket, source))
-    if length is None or length < work.max_length:
-        length = max(work.max_length, 2)
-    key = (length, sampler, processors, request.logprobs)
-    generator = cached_on(model, key, lambda: Generator(model, length, **options))
-    generator.limits = _limits_of(model, length)
-    generator.limits.find(model.params, model.state, 1, complete(model, source))
-    return generator
-
-
-def _within_positions(model: Any, work: Work) -> Work:
-    """The work, without padding where with it the encoder has too few positions."""
-    source = work.source_rows(1, 1)
-    if source is None:
-        return work
-    sizes = tuple(value.shape[1:] for value in source.values())
-    if cached_on(model, ("source", sizes), lambda: _has_positions(model, source)):
-        return work
-    return dataclasses.replace(work, source=without_padding(work.source))
-
-
-def _has_positions(model: Any, source: Source) -> bool:
-    """Whether the encoder has positions for its inputs."""
-    try:
-        limits = Limits(model, 2, None)
-        limits.look_at(model.params, model.state, complete(model, source))
-    except (ValueError, TypeError):  # without padding its layers say what is wrong
-        return False
-    return True
-
-
-def _limits_of(model: Any, length: int) -> Limits:
-    """What a model allows for texts of a length; it stays with the model."""
-    return cached_on(model, ("limits", length), lambda: Limits(model, length, None))
-
-
-def _buffer_of(model: Any, bucket: int, source: Source | None) -> int | None:
-    """The length that stands for all up to a bucket: the bucket, or as many positions as the model
-    has; None: each is one of its own.
-    """
-    try:
-        limits = _limits_of(model, bucket)
-        limits.find(model.params, model.state, 1, complete(model, source), warns=False)
-    except TooFewPositionsError as error:
-        return _buffer_of(model, error.most, source) if error.most > 1 else None
-    except ValueError:  # the layers say in the end, of the length that is asked for
-        return None
-    return bucket if limits.why_uncached is None else None
-
-
 # ---------------------------------------------------------------- writing
 
 
@@ -134,36 +60,37 @@ class Writing:
     """Texts that are being written for a request, on the host.
 
     Args:
-        generator: that writes them.
-        params: of the model.
-        rows: the prompts.
+        writer: that writes them.
         work, request: what is asked for.
         finder: finds texts that end a text; None: there are none.
     """
 
     def __init__(
         self,
-        generator: Generator,
-        params: "Tree",
-        rows: Rows,
+        writer: Writer | DraftingWriter,
         work: Work,
         request: Request,
         finder: StopTexts | None,
     ) -> None:
-        self.generator, self.params, self.rows = generator, params, rows
+        self.writer = writer
         self.work, self.request, self.finder = work, request, finder
         self.count = len(work.prompts) * request.n
         self.ended: dict[int, Ended] = {}  # by row, where a text ended it
 
+    @property
+    def rows(self) -> Rows:
+        """The texts so far."""
+        return self.writer.rows
+
     def go_on(self, steps: int | None = None) -> None:
-        """Writes more tokens: so many, or up to the ends."""
+        """Writes more tokens, in so many steps, or up to the ends."""
         if self.finder is None:
-            self.rows = self.generator.go_on(self.params, self.rows, steps)
+            self.writer.go_on(steps)
             return
-        left = self.generator.max_length if steps is None else steps
+        left = self.writer.max_length if steps is None else steps
         while left > 0 and not self.is_over:
             some = min(left, AT_ONCE)
-            self.rows = self.generator.go_on(self.params, self.rows, some)
+            self.writer.go_on(some)
             self._find_ends()
             left -= some
 
@@ -186,7 +113,7 @@ class Writing:
             if found is not None:
                 self.ended[row] = Ended(begin + found[0], found[1])
                 done[row] = True
-        self.rows = self.rows._replace(done=done)
+        self.writer.end(done)
 
     # ------------------------------------------------------------ as a whole
 
@@ -214,6 +141,7 @@ class Writing:
         begin = len(work.prompts[number])
         stop = work.sampling[number].stop
         whole = completion_of(rows, row, begin, stop, self.ended.get(row), decode)
+        whole = dataclasses.replace(whole, **self.writer.counts(row))
         if request.strip_prompt:
             whole = whole.stripped()
         if request.logprobs is not None:
@@ -237,7 +165,10 @@ class Writing:
 
     def _lengths(self) -> np.ndarray:
         """Of the texts that are asked for."""
-        return np.asarray(self.rows.lengths)[: self.count]
+        lengths = np.array(self.rows.lengths)[: self.count]
+        for row, ended in self.ended.items():
+            lengths[row] = ended.length
+        return lengths
 
     # ------------------------------------------------------------ as a stream
 
@@ -281,11 +212,18 @@ class Writing:
         return [Pieces(decode) for _ in range(self.count)]
 
     def _steps(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """`(tokens, is new)`, (rows,) of each step; `pad` for texts that have ended."""
-        while not self.is_over:
-            before = self._lengths()
+        """`(tokens, is new)`, (rows,) of each new token; `pad` for texts that have ended. One comes
+        as soon as each text has it or has ended: a draft may give several of a text at once.
+        """
+        begins = np.repeat([len(prompt) for prompt in self.work.prompts], self.request.n)
+        rows, given, is_over = np.arange(self.count), 0, self.is_over
+        while not is_over:
             self.go_on(1)
-            tokens = np.asarray(self.rows.tokens)[: self.count]
-            new = tokens[np.arange(self.count), before % self.generator.max_length]
-            is_new = self._lengths() > before
-            yield np.where(is_new, new, self.generator.pad), is_new
+            is_over, done = self.is_over, np.asarray(self.rows.done)[: self.count]
+            tokens, new = np.asarray(self.rows.tokens), self._lengths() - begins
+            ready = new.max() if is_over else new[~done].min()
+            for number in range(given, ready):
+                is_new = number < new
+                place = np.where(is_new, begins + number, 0)
+                yield np.where(is_new, tokens[rows, place], self.writer.pad), is_new
+            given = max(given, ready)

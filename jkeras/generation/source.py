@@ -26,12 +26,15 @@ class Asked(NamedTuple):
     lengths: Any
 
 
-def check_no_encoder(where: str, model: Any) -> None:
+def check_no_encoder(
+    where: str,
+    model: Any,
+    fix: str = "write its texts by `model.generate` or `jkeras.generation.Generator`",
+) -> None:
     """Raises ValueError for a model with an encoder, whose inputs there is no place for."""
     names = source_names(model)
     if names:
         expected = "a model of tokens alone"
-        fix = "write its texts by `model.generate` or `jkeras.generation.Generator`"
         raise ValueError(explain(where, expected, f"one with the inputs {names}", fix))
 
 

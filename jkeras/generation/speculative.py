@@ -36,7 +36,13 @@ class Speculated(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Rows that are being written, with the cache of the small model, and counts so far."""
+    """Texts that are being written with drafts, a pytree.
+
+    Attributes:
+        rows: the texts, with the cache of the large model.
+        draft_cache: of the small model.
+        passes, drafted, accepted: as of `Speculated`, so far.
+    """
 
     rows: Rows
     draft_cache: Cache
@@ -73,11 +79,12 @@ class SpeculativeGenerator:
         draft: the small one.
         max_length: of a text with its prompt.
         draft_tokens: how many are drafted for a pass of the large model.
-        **options: `sampler`, `stop`, `pad`, `padding_side`, `processors`, as of `Generator`.
+        **options: `sampler`, `stop`, `pad`, `padding_side`, `processors`, `logprobs`, as of
+            `Generator`.
 
     Raises:
         ValueError: as of `Generator`; fewer than one draft, or more than a text has room for; a
-            sampler that is a function; models of different vocabularies.
+            sampler that is a function; a small model of other tokens.
 
     >>> import jkeras
     >>> tokens = jkeras.Input((None,), dtype="int32")
@@ -99,7 +106,7 @@ class SpeculativeGenerator:
         for each in (model, draft):
             check_no_encoder(WHERE, each)
         self.large = Generator(model, max_length, cache=True, **options)
-        self.small = Generator(draft, max_length, cache=True, **options)
+        self.small = Generator(draft, max_length, cache=True, **(options | {"logprobs": None}))
         if not RANGES["top_k"].has(draft_tokens) or draft_tokens >= max_length:
             expected = f"`draft_tokens` from 1 to {max_length - 1}"
             raise ValueError(explain(WHERE, expected, f"{draft_tokens!r}"))
@@ -107,7 +114,7 @@ class SpeculativeGenerator:
             expected = "a `Sampler` or `SamplingParams`, which say how likely a token is"
             raise ValueError(explain(WHERE, expected, f"{self.large.sampler!r}"))
         self.draft_tokens = int(draft_tokens)
-        self._go_on = jax.jit(self.go_on)
+        self._written = jax.jit(self.written)
 
     def __call__(
         self,
@@ -126,26 +133,65 @@ class SpeculativeGenerator:
             prompts, prompt_lengths, rng, sampling: as of `Generator`.
         """
         given = prompts, prompt_lengths, rng
-        rows = self.large.begin(params, *given, sampling=sampling)
-        drafts = self.small.begin(draft_params, *given, sampling=sampling)
-        vocabularies = rows.logits.shape[-1], drafts.logits.shape[-1]
-        if vocabularies[0] != vocabularies[1]:
-            received = "{} and {} tokens".format(*vocabularies)
-            raise ValueError(explain(WHERE, "two models of the same tokens", received))
-        return self._go_on(params, draft_params, rows, drafts.cache)
+        progress = self.begin(params, draft_params, *given, sampling=sampling)
+        progress = self.go_on(params, draft_params, progress)
+        return Speculated(progress.rows.tokens, progress.rows.lengths, *progress[2:])
 
-    def go_on(self, params: Tree, draft_params: Tree, rows: Rows, draft_cache: Cache) -> Speculated:
-        """The texts up to their ends, pure."""
+    def begin(
+        self,
+        params: Tree,
+        draft_params: Tree,
+        prompts: Any,
+        prompt_lengths: Any = None,
+        rng: jax.Array | int | None = None,
+        **options: Any,
+    ) -> Progress:
+        """The texts as far as their prompts; arguments as of `Generator.begin`."""
+        self._check_tokens(params, draft_params, len(prompts))
+        rows = self.large.begin(params, prompts, prompt_lengths, rng, **options)
+        drafts = self.small.begin(draft_params, prompts, prompt_lengths, rng, **options)
+        zeros = jnp.zeros(rows.lengths.shape, "int32")
+        return Progress(rows, drafts.cache, jnp.array(1, "int32"), zeros, zeros)
+
+    def _check_tokens(self, params: Tree, draft_params: Tree, batch: int) -> None:
+        """Raises ValueError for a small model that is none of the large one's tokens."""
+        large, small = self.large, self.small
+        large.limits.find(params, large.model.state, batch)
+        small.limits.find(draft_params, small.model.state, batch)
+        choices = large.limits.choices, small.limits.choices
+        if choices[0] != choices[1]:
+            received = "{} and {} tokens".format(*choices)
+            raise ValueError(explain(WHERE, "two models of the same tokens", received))
+        if small.vocabulary < choices[0]:
+            expected = f"a small model that knows the {choices[0]} tokens of the large one"
+            raise ValueError(explain(WHERE, expected, f"one that knows {small.vocabulary}"))
+
+    def go_on(
+        self, params: Tree, draft_params: Tree, progress: Progress, passes: int | None = None
+    ) -> Progress:
+        """The texts with more tokens, until all have ended.
+
+        Args:
+            passes: at most so many of the large model, each of which gives a token or more.
+        """
+        most = self.large.max_length if passes is None else passes
+        return self._written(params, draft_params, progress, most)
+
+    def written(
+        self, params: Tree, draft_params: Tree, progress: Progress, passes: jax.Array
+    ) -> Progress:
+        """The texts after at most so many passes more, pure."""
+        most = progress.passes + passes
+
+        def goes_on(progress: Progress) -> jax.Array:
+            return (progress.passes < most) & ~progress.rows.done.all()
 
         def step(progress: Progress) -> Progress:
             rows, cache = progress.rows, progress.draft_cache
             drafts = self._drafted(draft_params, rows, cache)
             return self._judged(params, progress, drafts)
 
-        zeros = jnp.zeros(rows.lengths.shape, "int32")
-        progress = Progress(rows, draft_cache, jnp.array(1, "int32"), zeros, zeros)
-        progress = jax.lax.while_loop(lambda p: ~p.rows.done.all(), step, progress)
-        return Speculated(progress.rows.tokens, progress.rows.lengths, *progress[2:])
+        return jax.lax.while_loop(goes_on, step, progress)
 
     # ------------------------------------------------------------ the small model
 
@@ -210,7 +256,7 @@ class SpeculativeGenerator:
         new = jnp.where(is_draft, padded, token[:, None])
         closed = jnp.swapaxes(~has_choice(logs), 0, 1)  # where no token may follow
         more = self._up_to_end(rows, new, kept, closed)
-        rows = self._written(rows, new, more)
+        rows = self._extended(rows, new, more, logits)
         is_closed = jnp.take_along_axis(closed, jnp.minimum(more, count)[:, None], axis=1)[:, 0]
         rows = rows._replace(done=rows.done | (is_closed & (more <= kept)))
         states = _after(more, progress.rows.states, states)
@@ -310,14 +356,25 @@ class SpeculativeGenerator:
 
         return jax.vmap(is_end, in_axes=(1, 0), out_axes=1)(new, jnp.arange(new.shape[1]))
 
-    def _written(self, rows: Rows, new: jax.Array, more: jax.Array) -> Rows:
-        """The texts with so many of the new tokens."""
+    def _extended(self, rows: Rows, new: jax.Array, more: jax.Array, logits: jax.Array) -> Rows:
+        """The texts with so many of the new tokens.
+
+        Args:
+            new: (batch, drafts + 1).
+            more: (batch,), how many of them.
+            logits: (batch, drafts + 1, vocabulary), of the large model.
+        """
         ahead = jnp.arange(new.shape[1])
         places = jnp.where(ahead < more[:, None], rows.lengths[:, None] + ahead, rows.tokens.size)
         tokens = rows.tokens.at[jnp.arange(len(new))[:, None], places].set(new, mode="drop")
         ends = jnp.take_along_axis(self._ends(rows, new), jnp.maximum(more - 1, 0)[:, None], 1)
         done = rows.done | (ends[:, 0] & (more > 0))
-        return rows._replace(tokens=tokens, lengths=rows.lengths + more, done=done)
+        logs = rows.logs
+        if logs is not None:
+            for number in range(new.shape[1]):
+                as_rows = rows._replace(logits=logits[:, number], logs=logs)
+                logs = self.large.logged(as_rows, places[:, number], new[:, number])
+        return rows._replace(tokens=tokens, lengths=rows.lengths + more, done=done, logs=logs)
 
 
 def _after(count: jax.Array, before: State, states: State) -> State:

@@ -8,7 +8,6 @@ up. What is computed with them in a way without a rule here is followed no furth
 import typing
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.programs.calls import call_of, inner_jaxprs
@@ -38,6 +37,7 @@ class AreNegative(typing.NamedTuple):
 
 
 TOKENS = Numbers(None)
+SIGNS = {"add": 1, "sub": -1}
 
 
 class Tables(typing.NamedTuple):
@@ -60,6 +60,7 @@ def tables_of(program: typing.Any, index: int) -> Tables:
         program: of `jax.make_jaxpr`.
         index: of the tokens among its flat arguments.
 
+    >>> import jax.numpy as jnp
     >>> def model(tokens, table, positions):
     ...     return table[tokens] + positions[jnp.arange(tokens.shape[1])]
     >>> shapes = jnp.zeros((1, 9), int), jnp.ones((20, 2)), jnp.ones((8, 2))
@@ -99,20 +100,21 @@ def _follow(jaxpr: "Jaxpr", inputs: list, sizes: list[int], short: list) -> list
 def _result(equation: "JaxprEqn", inputs: list) -> Numbers | AreNegative | None:
     """What an equation gives; None where nothing is inferred."""
     name, result = equation.primitive.name, equation.outvars[0].aval
-    keeps = _keeps(name)
     if name == "iota":
         return Numbers(result.shape[equation.params["dimension"]])
-    if keeps and jnp.issubdtype(result.dtype, jnp.integer):
-        return inputs[0]
-    if keeps and isinstance(inputs[0], AreNegative):
-        return inputs[0]
-    if name == "lt" and isinstance(inputs[0], Numbers) and _constant(equation) == 0:
-        return AreNegative(inputs[0])
-    # a lookup counts negative numbers from the end
-    if name == "select_n" and isinstance(inputs[0], AreNegative):
-        return inputs[1] if inputs[1] == inputs[0].numbers else None
-    if name in ("add", "sub") and isinstance(inputs[0], Numbers):
-        return _moved(inputs[0], _constant(equation), 1 if name == "add" else -1)
+    first, *others = *inputs, None
+    if _keeps(name):  # as floats, too, which an input without a dtype makes of tokens
+        return first
+    if isinstance(first, AreNegative):
+        # a lookup counts negative numbers from the end
+        is_wrapped = name == "select_n" and others[0] == first.numbers
+        return first.numbers if is_wrapped else None
+    if not isinstance(first, Numbers):
+        return None
+    if name == "lt" and _constant(equation) == 0:
+        return AreNegative(first)
+    if name in SIGNS:
+        return _moved(first, _constant(equation), SIGNS[name])
     return None
 
 

@@ -492,24 +492,28 @@ class Rewriter(ast.NodeVisitor):
     def arguments(self, node, renamed, name):
         """Renames arguments, takes out those that are gone, translates values."""
         for keyword in node.keywords:
-            if "lr" in renamed and is_default_of_optimizer(keyword):
-                self.take_out(node, keyword)
-            elif keyword.arg == "decay" and "lr" in renamed:
-                self.remark(keyword.value, f"{name}(decay=): give a schedule, InverseTimeDecay")
-                self.take_out(node, keyword)
-            elif keyword.arg in MOVED and (name, keyword.arg) != ("Embedding", "weights"):
-                self.remark(keyword.value, f"{name}({keyword.arg}=): {MOVED[keyword.arg]}")
-            elif keyword.arg in renamed and renamed[keyword.arg] is None:
-                self.take_out(node, keyword)
-            elif keyword.arg in renamed:
-                begin = self.offset(keyword.lineno, keyword.col_offset)
-                new = renamed[keyword.arg]
-                self.edits.append((begin, begin + len(keyword.arg), new))
-                self.value(keyword.value, new)
-            elif keyword.arg is not None:
-                self.value(keyword.value, keyword.arg)
+            self.argument(node, keyword, renamed, name)
         if name in ("ReduceLROnPlateau", "EarlyStopping", "ModelCheckpoint"):
             self.monitor(node)
+
+    def argument(self, node, keyword, renamed, name):
+        """Does so for one argument of a call."""
+        if "lr" in renamed and is_default_of_optimizer(keyword):
+            self.take_out(node, keyword)
+        elif keyword.arg == "decay" and "lr" in renamed:
+            self.remark(keyword.value, f"{name}(decay=): give a schedule, InverseTimeDecay")
+            self.take_out(node, keyword)
+        elif keyword.arg in MOVED and (name, keyword.arg) != ("Embedding", "weights"):
+            self.remark(keyword.value, f"{name}({keyword.arg}=): {MOVED[keyword.arg]}")
+        elif keyword.arg in renamed and renamed[keyword.arg] is None:
+            self.take_out(node, keyword)
+        elif keyword.arg in renamed:
+            begin = self.offset(keyword.lineno, keyword.col_offset)
+            new = renamed[keyword.arg]
+            self.edits.append((begin, begin + len(keyword.arg), new))
+            self.value(keyword.value, new)
+        elif keyword.arg is not None:
+            self.value(keyword.value, keyword.arg)
 
     def monitor(self, node):
         """`monitor="val_acc"`: the name under which Keras 3 logs it."""

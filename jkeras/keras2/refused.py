@@ -23,6 +23,13 @@ OF_LAYERS = {
     *("activity_regularizer", "autocast", "dtype", "input_dim", "input_shape", "name"),
     "trainable",
 }
+OF_MODELS = (".keras", ".h5", ".hdf5")
+ENDINGS = {  # method of files -> what remarks call it, endings that it takes
+    "load_model": ("load_model", OF_MODELS),
+    "load_weights": ("by_name", (".h5", ".hdf5")),
+    "save": ("save", OF_MODELS),
+    "save_weights": ("save_weights", (".weights.h5",)),
+}
 OF_CLASSES = {"InputLayer": {"batch_input_shape"}}
 HINTS = {  # last part of a name -> what to do
     "multi_gpu_model": "remove it, and train in the scope of keras.distribution.DataParallel()",
@@ -277,16 +284,8 @@ class Finder(ast.NodeVisitor):
 
     def check_file(self, node, method, first):
         """Remarks on the path that a method reads or writes, its first argument."""
-        if method == "load_model" and text_of(first) is not None:
-            self.check_path(node, first, "load_model", (".keras", ".h5", ".hdf5"))
-        if method == "load_weights" and any(k.arg == "by_name" for k in node.keywords):
-            self.check_path(node, first, "by_name", (".h5", ".hdf5"))
-        if method == "save_weights" and first is not None:
-            self.check_path(node, first, "save_weights", (".weights.h5",))
-        if method == "save" and text_of(first) is not None and len(node.args) == 1:
-            is_model = node.keywords or "." not in text_of(first).rpartition("/")[2]
-            if is_model or text_of(first).endswith((".tf", ".hdf5", ".ckpt")):
-                self.check_path(node, first, "save", (".keras", ".h5", ".hdf5"))
+        if method in ENDINGS and names_file(node, method, first):
+            self.check_path(node, first, *ENDINGS[method])
 
     def check_checkpoint(self, node):
         """Remarks on the path of a `ModelCheckpoint`."""
@@ -306,6 +305,21 @@ class Finder(ast.NodeVisitor):
         if text is None or is_wrong or not text.endswith(endings):
             expected = " or ".join(endings)
             self.remark(node, name, f"{name}: its path has to end in {expected}")
+
+
+def names_file(node, method, first):
+    """Whether the first argument of such a method is a path whose ending counts."""
+    if method == "load_weights":
+        return any(k.arg == "by_name" for k in node.keywords)
+    if method == "save_weights":
+        return first is not None
+    path = text_of(first)
+    if method == "load_model" or path is None:
+        return path is not None
+    if len(node.args) != 1:
+        return False
+    is_model = node.keywords or "." not in path.rpartition("/")[2]
+    return is_model or path.endswith((".tf", ".hdf5", ".ckpt"))
 
 
 def family_of(argument: str) -> str | None:

@@ -33,9 +33,19 @@ class Observer:
         """
         return outputs
 
+    def at_place(self, path: Path, flow: typing.Any, value: typing.Any) -> typing.Any:
+        """A value that a layer names on its way, at a path below that of the layer: as it is, or
+        changed.
+        """
+        return value
+
     def asks_for(self, path: Path | None) -> bool:
-        """Whether the output of the layer at a path is asked for."""
+        """Whether what is at a path is asked for."""
         return False
+
+    def steps(self, path: Path, gives_state: bool) -> typing.Any:
+        """What is asked for of the states of the recurrent layer at a path; None: nothing."""
+        return None
 
     def inside(self, path: Path) -> typing.Any:
         """What is asked for within the blocks of the layer at a path, a loop; None: nothing."""
@@ -70,6 +80,12 @@ class PassCache(typing.Protocol):
 
     def positions(self, shape: tuple[int, int]) -> jax.Array:
         """The positions of new tokens (batch, time) in the whole."""
+
+    def is_positions(self, positions: typing.Any) -> bool:
+        """Whether these are positions that the pass gave, and not others that came to be in it."""
+
+    def refuse(self, what: str) -> None:
+        """Raises the error for a layer whose new positions cannot be computed alone."""
 
     def inside(self, path: Path) -> typing.Any:
         """The caches of the blocks of the layer at a path, a loop."""

@@ -3,6 +3,7 @@
 import collections
 import contextvars
 import copy
+import dataclasses
 import typing
 
 import jax
@@ -27,12 +28,23 @@ begin, end = _current.set, _current.reset  # what `with flow:` does, without its
 current_flow: typing.Callable[[], "Flow | None"] = _current.get
 
 
+def _begins(value: typing.Any) -> typing.Any:
+    """A field that begins so."""
+    return dataclasses.field(init=False, default=value)
+
+
+def _begins_as(make: typing.Callable) -> typing.Any:
+    """A field that begins as an empty one of its own."""
+    return dataclasses.field(init=False, default_factory=make)
+
+
+@dataclasses.dataclass(eq=False, repr=False)
 class Flow:
     """What one forward pass shares from the root to the last layer.
 
     Args:
         params, state: nested dicts of arrays by path, as `init` gives them.
-        key: from which every random key follows by its path; None: there is no key.
+        rng: from which every random key follows by its path; None: there is no key.
         training: whether this is a training step.
         valid_rows: which rows of the batch are valid, booleans (batch,), where some are padding.
         microbatch: the `Microbatch` that is computed, where a batch is taken in several.
@@ -55,44 +67,37 @@ class Flow:
             kept, since there are many, and some run in loops.
         counts: how many keys each path has asked for.
         stack: (layer, dtype that weights are cast to) of the layers that run now.
+        casting: how many of these cast their weights.
     """
 
-    def __init__(
-        self,
-        params: dict | None = None,
-        state: dict | None = None,
-        *,
-        key: jax.Array | None = None,
-        training: bool | None = None,
-        valid_rows: jax.Array | None = None,
-        microbatch: typing.Any = None,
-        shared: dict[Path, Path] | None = None,
-        observer: Observer | None = None,
-        cache: PassCache | None = None,
-        noise_alone: bool = False,
-    ):
+    params: dict | None = None
+    state: dict | None = None
+    _: dataclasses.KW_ONLY
+    rng: jax.Array | None = None
+    training: bool | None = None
+    valid_rows: jax.Array | None = None
+    microbatch: typing.Any = None
+    shared: dict[Path, Path] | None = None
+    observer: Observer | None = None
+    cache: PassCache | None = None
+    noise_alone: bool = False
+    declared: dict[Path, dict[str, Weight]] | None = _begins(None)
+    abstract: bool = _begins(False)
+    is_built: bool = _begins(False)
+    updates: dict[Path, dict[str, jax.Array]] = _begins_as(dict)
+    losses: list = _begins_as(list)
+    masks: dict = _begins_as(dict)
+    logits: dict = _begins_as(dict)
+    sigmoids: collections.deque | None = _begins(None)
+    counts: collections.Counter = _begins_as(collections.Counter)
+    stack: list = _begins_as(list)
+    casting: int = _begins(0)
+
+    def __post_init__(self):
         outer = current_flow()
-        self.noise_alone = noise_alone if outer is None else noise_alone or outer.noise_alone
-        self.params = params
-        self.state = state
-        self.rng = key
-        self.training = training
-        self.valid_rows = valid_rows
-        self.microbatch = microbatch
-        self.shared = shared or {}
-        self.observer = observer
-        self.cache = cache
-        self.declared: dict[Path, dict[str, Weight]] | None = None
-        self.abstract = False
-        self.is_built = False
-        self.updates: dict[Path, dict[str, jax.Array]] = {}
-        self.losses: list = []
-        self.masks: dict = {}
-        self.logits: dict = {}
-        self.sigmoids: collections.deque | None = None
-        self.counts: collections.Counter = collections.Counter()
-        self.stack: list = []
-        self.casting = 0  # how many of these cast their weights
+        if outer is not None:
+            self.noise_alone = self.noise_alone or outer.noise_alone
+        self.shared = self.shared or {}
 
     def __enter__(self):
         self._token = _current.set(self)
@@ -213,16 +218,20 @@ class Scope:
 
     Values are found by path; nothing is read of the layer and nothing is written to it.
 
+    Attributes:
+        is_built: whether the layer's own weights say what they are, as in `Flow`.
+
     >>> scope = Scope(Flow({"dense": {"kernel": 1.0}}, {}))
     >>> scope.child("dense").weights()
     {'kernel': 1.0}
     """
 
-    __slots__ = ("flow", "params", "path", "state")
+    __slots__ = ("flow", "is_built", "params", "path", "state")
     is_of_objects = False  # whether the values are those of the objects themselves
 
     def __init__(self, flow: Flow, path: Path = (), params=None, state=None):
         self.flow = flow
+        self.is_built = flow.is_built
         self.path = path
         self.params = flow.params if params is None else params
         self.state = flow.state if state is None else state
@@ -237,7 +246,7 @@ class Scope:
         Args:
             call: the layer's inputs, of which its weights depend on the shapes.
         """
-        input_spec = layer.input_spec if self.flow.is_built else layer.declared_input_spec
+        input_spec = layer.input_spec if self.is_built else layer.declared_input_spec
         layer.check_input(call, input_spec)
         if self.flow.declared is not None:
             self.declare(layer.declaration(call))

@@ -83,6 +83,7 @@ __all__ = exported(
             "Cropping1D Cropping2D Cropping3D Flatten Permute RepeatVector Reshape UpSampling1D "
             "UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D"
         ),
+        "jkeras.layers.rotary_embedding": "RotaryEmbedding",
         "jkeras.layers.spectrogram": "MelSpectrogram STFTSpectrogram",
         "jkeras.layers.stack": "Stack",
         "jkeras.layers.ternary_dense": "TernaryDense",

@@ -165,6 +165,7 @@ from jkeras.layers.reshaping import UpSampling3D as UpSampling3D
 from jkeras.layers.reshaping import ZeroPadding1D as ZeroPadding1D
 from jkeras.layers.reshaping import ZeroPadding2D as ZeroPadding2D
 from jkeras.layers.reshaping import ZeroPadding3D as ZeroPadding3D
+from jkeras.layers.rotary_embedding import RotaryEmbedding as RotaryEmbedding
 from jkeras.layers.serialization import deserialize as deserialize
 from jkeras.layers.serialization import serialize as serialize
 from jkeras.layers.spectrogram import MelSpectrogram as MelSpectrogram

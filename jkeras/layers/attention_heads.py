@@ -1,9 +1,20 @@
 """What attention projects, and the order of its axes."""
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+
+
+class Asked(NamedTuple):
+    """What a call of an attention layer asks for, as of the layers' call arguments."""
+
+    use_causal_mask: bool
+    return_attention_scores: bool
+    cache: Any = None
+    position: Any = None
 
 
 class Heads(NamedTuple):
@@ -12,6 +23,11 @@ class Heads(NamedTuple):
     query: jax.Array
     key: jax.Array
     value: jax.Array
+
+    def placed(self, ctx: Any) -> "Heads":
+        """Under the names by which they are looked at and changed from outside."""
+        names = "queries", "keys", "values"
+        return Heads(*(ctx.place(name, x) for name, x in zip(names, self)))
 
     def first(self, axes: tuple[int, ...]) -> "Heads":
         """(batch, …, times of `axes`, heads, size) -> (batch, …, heads, time, size), all times in
@@ -25,6 +41,30 @@ class Heads(NamedTuple):
             x = x.transpose(order)
             moved.append(x.reshape(*x.shape[: len(others)], -1, x.shape[-1]))
         return Heads(*moved)
+
+
+def with_results(
+    ctx: Any, project: Callable[[jax.Array], jax.Array], heads: jax.Array, output: jax.Array
+) -> jax.Array:
+    """The output of attention, with what was changed of its `results`: what each head adds to it,
+    (batch, ..., heads, features).
+
+    Args:
+        project: from heads, (batch, ..., heads, size), to the output; nobody sees it.
+    """
+    if not ctx.asks_for("results"):
+        return output
+    count = heads.shape[-2]
+    alone = jnp.eye(count, dtype=heads.dtype)[:, :, None] * heads[..., None, :, :]
+    alone = jnp.moveaxis(alone, -3, 0)  # (heads, batch, ..., heads, size), of one head each
+    rest = project(jnp.zeros_like(heads))
+    together = project(alone.reshape(-1, *alone.shape[2:]))
+    results = together.reshape(count, *rest.shape) - rest
+    results = jnp.moveaxis(results, 0, -2)
+    changed = ctx.place("results", results)
+    if changed is results:
+        return output
+    return output + (changed - results).sum(-2)
 
 
 def sizes(x: jax.Array, axes: tuple[int, ...]) -> tuple[int, ...]:

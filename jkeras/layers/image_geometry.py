@@ -16,7 +16,7 @@ from jkeras.core.record import Any
 from jkeras.core.names.typed import Factor
 from jkeras.layers.image_base import ImageLayer, MovingLayer, bounds, chosen, per_image
 from jkeras.ops.boxes import clip_to_image_size, convert_format, transform_corners
-from jkeras.ops.image_warp import distort, homography, kernel_size_for, warp
+from jkeras.ops.image_warp import Noise, distort, homography, kernel_size_for, warp
 from jkeras.core.weights.types import DataFormat, FillMode, Function, Resampling
 
 INTERPOLATIONS = ("nearest", "bilinear")
@@ -386,12 +386,15 @@ class RandomElasticTransform(ImageLayer):
 
     def _distort(self, images: jax.Array, samples: dict[str, Any], interpolation: str) -> jax.Array:
         height, width = self.size_of(images)
-        distorted = distort(
-            images,
-            samples["key"],
+        noise = Noise(
             0.1 * max(height, width) * samples["strength"],
             0.05 * min(height, width) * samples["strength"] + 1e-6,
             kernel_size_for(0.05 * min(height, width) * self.scale[1]),
+        )
+        distorted = distort(
+            images,
+            samples["key"],
+            noise,
             interpolation,
             self.fill_mode,
             self.fill_value,

@@ -1,5 +1,6 @@
 """Attention with many heads: MultiHeadAttention, GroupQueryAttention."""
 
+import functools
 import math
 import re
 import string
@@ -20,7 +21,7 @@ from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.activation import Softmax
 from jkeras.kernel.numbers import is_zero
 from jkeras.layers.attention_cache import CallerCache
-from jkeras.layers.attention_heads import Heads, heads_last, sizes
+from jkeras.layers.attention_heads import Asked, Heads, heads_last, sizes, with_results
 from jkeras.layers.attention_masks import Masks, masks_of
 from jkeras.layers.dropout import Dropout
 from jkeras.layers.einsum_dense import EinsumDense
@@ -63,6 +64,7 @@ class HeadedAttention(
     supports_masking = True
     call_context = {"training": None}
     _dense_names = {}
+    _masks_travel = False  # whether a query's mask is the one that travels with it, and ends here
     _attends_itself = False  # whether a subclass has a `_compute_attention` of its own
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -203,17 +205,42 @@ class HeadedAttention(
 
     # ------------------------------------------------------------ the forward pass
 
+    def forward(
+        self,
+        w: Mapping[str, Any],
+        sub: Children,
+        query: jax.Array,
+        value: jax.Array,
+        key: jax.Array | None = None,
+        query_mask: jax.Array | None = None,
+        value_mask: jax.Array | None = None,
+        key_mask: jax.Array | None = None,
+        attention_mask: jax.Array | None = None,
+        *,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+        segment_ids: Any = None,
+        cache: Any = None,
+        position: Any = None,
+        ctx: Context,
+    ) -> jax.Array:
+        if key is None:
+            key = value
+        if self._masks_travel:
+            query_mask = ctx.mask
+            # as in Keras: whatever shares these inputs and runs later sees no mask
+            sub.drop_masks(query, value, key)
+        masks = masks_of(query_mask, value_mask, key_mask, attention_mask, segment_ids)
+        asked = Asked(use_causal_mask, return_attention_scores, cache, position)
+        return self._run_heads(sub, ctx, (query, value, key), masks, asked)
+
     def _run_heads(
         self,
         sub: Children,
         ctx: Context,
         inputs: tuple[jax.Array, ...],
         masks: Masks,
-        *,
-        use_causal_mask: bool,
-        return_attention_scores: bool,
-        cache: Any = None,
-        position: Any = None,
+        asked: Asked,
     ) -> jax.Array:
         """The output under `Masks` of what each query may see; behind it the weights where they are
         asked for, and the cache where there is one.
@@ -223,19 +250,16 @@ class HeadedAttention(
         """
         query, value, key = inputs
         self._check_ranks(*inputs)
-        if return_attention_scores:
+        if asked.return_attention_scores:
             self._check_scores()
-        if cache is None:
+        if asked.cache is None:
             writer = ctx.cache()
         else:
-            writer = CallerCache(self._where, self.sliding_window, cache, position)
+            writer = CallerCache(self._where, self.sliding_window, asked.cache, asked.position)
         if writer is not None and writer.is_memory(key, value):
-            asked = use_causal_mask, return_attention_scores
-            return self._run_on_memory(sub, writer, inputs, masks, asked)
+            return self._run_on_memory(sub, ctx, inputs, masks, (writer, asked))
         names = self._dense_names
-        gate = None
-        if self.use_gate:
-            gate = sub.run_named(names["gate"], query)
+        gate = sub.run_named(names["gate"], query) if self.use_gate else None
         heads = Heads(
             sub.run_named(names["query"], query),
             sub.run_named(names["key"], key),
@@ -245,67 +269,97 @@ class HeadedAttention(
         masks = masks._replace(targets=sizes(query, axes), sources=sizes(key, axes))
         if masks.segments is not None:
             masks.check_segments(self._where)
-        form = Form(self._scale, use_causal_mask, self.sliding_window)
-        needs_weights = return_attention_scores or sub.is_tapped("_softmax")
         if writer is not None:
-            self._check_cached(writer, masks, inputs)
-            if cache is None:
-                self._check_pass(writer, use_causal_mask, return_attention_scores)
-            y, weights = self._attend_cached(sub, writer, heads, needs_weights, ctx.training)
-        elif self._attends_itself:
-            mask = masks.combined(form)
-            y, weights = self._attend_by_subclass(
-                *heads, mask, ctx.training, return_attention_scores
-            )
-        else:
-            y, weights = self._attend(sub, heads, masks, form, needs_weights, ctx.training)
+            self._check_cached(writer, masks, inputs, asked)
+        y, weights = self._attend_heads(sub, ctx, heads, masks, writer, asked)
         if gate is not None:
             y = y * gate
-        outputs = [sub.run_named(names["output"], y)]
-        if return_attention_scores:
+        if ctx.scope.flow.observer is not None:
+            outputs = [self._observed_output(sub, ctx, y)]
+        else:
+            outputs = [sub.run_named(names["output"], y)]
+        if asked.return_attention_scores:
             outputs.append(weights)
-        if cache is not None:
+        if asked.cache is not None:
             outputs.append(writer.cache)
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
     def _run_on_memory(
         self,
         sub: Children,
-        writer: Any,
+        ctx: Context,
         inputs: tuple[jax.Array, ...],
         masks: Masks,
-        asked: tuple[bool, bool],
+        given: tuple[Any, Asked],
     ) -> jax.Array:
         """The output of attention to what an encoder gives, in a pass on new tokens: keys and
         values are those of the pass before.
 
         Args:
-            writer: `generation.decoding.LayerCache`.
-            asked: whether a causal mask is asked for, and whether scores are.
+            given: a `generation.decoding.LayerCache`, and what is asked for.
         """
-        query, value, key = inputs
+        (query, value, key), (writer, asked) = inputs, given
+        self._check_memory(writer, query, masks, asked)
         names = self._dense_names
-        has_place = self.sliding_window is not None or masks.segments is not None
-        if any((*asked, has_place, self._attends_itself)):
-            writer.refuse("a causal mask, a window, segments or scores of what an encoder gives")
-        if query.ndim != 3 or self._attended_axes(query.ndim) != (1,):
-            writer.refuse(f"an input of shape {query.shape}")
 
         def project() -> tuple[jax.Array, ...]:
             keys = sub.run_named(names["key"], key), sub.run_named(names["value"], value)
             return tuple(jnp.swapaxes(x, 1, 2) for x in keys)
 
+        gate = sub.run_named(names["gate"], query) if self.use_gate else None
         heads = sub.run_named(names["query"], query)
-        keys, values = writer.of_memory(project)
-        masks = masks.over(query.shape[1:2], keys.shape[2:3])
-        # a text is written outside of training
-        attend = self._attention_function(heads.ndim, sub.is_tapped("_softmax"), False)
-        moved = Heads(jnp.swapaxes(heads, 1, 2), keys, values)
-        y, _ = attend(sub, moved, masks, Form(self._scale), False)
-        y = heads_last(y, (1,), heads.shape)
-        if self.use_gate:
-            y = y * sub.run_named(names["gate"], query)
+        keys, values = (jnp.swapaxes(x, 1, 2) for x in writer.of_memory(project))
+        masks = masks.over(query.shape[1:2], keys.shape[1:2])
+        y, _ = self._attend_heads(sub, ctx, Heads(heads, keys, values), masks, None, asked)
+        if gate is not None:
+            y = y * gate
+        if ctx.scope.flow.observer is not None:
+            return self._observed_output(sub, ctx, y)
         return sub.run_named(names["output"], y)
+
+    def _check_memory(self, writer: Any, query: jax.Array, masks: Masks, asked: Asked) -> None:
+        """Refuses what attention to what an encoder gives does not have."""
+        has_place = self.sliding_window is not None or masks.segments is not None
+        wants = asked.use_causal_mask, asked.return_attention_scores
+        if any((*wants, has_place, self._attends_itself)):
+            writer.refuse("a causal mask, a window, segments or scores of what an encoder gives")
+        if query.ndim != 3 or self._attended_axes(query.ndim) != (1,):
+            writer.refuse(f"an input of shape {query.shape}")
+
+    def _attend_heads(
+        self,
+        sub: Children,
+        ctx: Context,
+        heads: Heads,
+        masks: Masks,
+        writer: Any,
+        asked: Asked,
+    ) -> tuple[jax.Array, jax.Array | None]:
+        """(output, weights or None) of projections.
+
+        Args:
+            writer: of the cache; None: there is none.
+        """
+        needs_weights = asked.return_attention_scores
+        if ctx.scope.flow.observer is not None:
+            heads = heads.placed(ctx)
+            needs_weights |= sub.is_tapped("_softmax") or ctx.asks_for("scores", "pattern")
+        if writer is not None:
+            return self._attend_cached(sub, writer, heads, needs_weights, ctx.training)
+        form = Form(self._scale, asked.use_causal_mask, self.sliding_window)
+        if self._attends_itself:
+            mask = masks.combined(form)
+            return self._attend_by_subclass(
+                *heads, mask, ctx.training, asked.return_attention_scores
+            )
+        return self._attend(sub, heads, masks, form, needs_weights, ctx.training)
+
+    def _observed_output(self, sub: Children, ctx: Context, heads: jax.Array) -> jax.Array:
+        """The output, with what was changed of what heads give and add to it."""
+        name = self._dense_names["output"]
+        heads = ctx.place("heads", heads)
+        project = functools.partial(sub.run_unobserved, name)
+        return with_results(ctx, project, heads, sub.run_named(name, heads))
 
     def _attend(
         self,
@@ -346,7 +400,9 @@ class HeadedAttention(
         form = Form(self._scale, use_causal_mask)
         return self._attend(self, heads, masks, form, needs_weights, training)
 
-    def _check_cached(self, writer: Any, masks: Sequence[jax.Array | None], inputs: Any) -> None:
+    def _check_cached(
+        self, writer: Any, masks: Sequence[jax.Array | None], inputs: Any, asked: Asked
+    ) -> None:
         """Refuses what cannot be computed for new positions alone."""
         query, _, key = inputs
         segments = masks[3]
@@ -360,14 +416,14 @@ class HeadedAttention(
             writer.refuse(f"queries of length {query.shape[1]}, keys of length {key.shape[1]}")
         if self._attends_itself:
             writer.refuse("a `_compute_attention` of a subclass's own")
+        if asked.cache is None:
+            self._check_pass(writer, asked)
 
-    def _check_pass(
-        self, writer: Any, use_causal_mask: bool, return_attention_scores: bool
-    ) -> None:
+    def _check_pass(self, writer: Any, asked: Asked) -> None:
         """Refuses what a pass that writes text would give otherwise without a cache."""
-        if not use_causal_mask:
+        if not asked.use_causal_mask:
             writer.refuse("no `use_causal_mask=True`")
-        if return_attention_scores:
+        if asked.return_attention_scores:
             writer.refuse("scores that are looked at")
 
     def _attend_cached(
@@ -438,12 +494,10 @@ class HeadedAttention(
         """(output, None): the weights are not there as a whole."""
         mask, segments = masks.apart(heads.query.shape[0])
         y = attention(
-            *heads,
+            heads,
+            form,
             mask=mask,
             segments=segments,
-            scale=form.scale,
-            is_causal=form.is_causal,
-            window=form.window,
             implementation="xla" if self._flash_attention is False else "auto",
         )
         return y, None
@@ -465,7 +519,13 @@ class HeadedAttention(
         if repeats > 1:
             key, value = (jnp.repeat(x, repeats, axis=-3) for x in (key, value))
         scores = jnp.matmul(query * jnp.asarray(form.scale, query.dtype), jnp.swapaxes(key, -1, -2))
-        dropped = weights = sub._softmax(scores, mask=mask)
+        is_observed = getattr(sub, "observer", None) is not None
+        if is_observed:
+            scores = sub.place("scores", scores)
+        weights = sub._softmax(scores, mask=mask)
+        if is_observed:
+            weights = sub.place("pattern", weights)
+        dropped = weights
         if not is_zero(self.dropout):
             dropped = sub._dropout_layer(weights, training=training)
         return jnp.matmul(dropped, value), weights
@@ -554,6 +614,7 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
     value_dim: int | None = None
     output_shape: Sizes | None = None
     attention_axes: Sizes | None = None
+    _masks_travel = True
     _dense_names = {name: f"{name}_dense" for name in ("query", "key", "value", "output")} | {
         "gate": "_gate_dense"
     }
@@ -641,41 +702,6 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
             )
         return tuple([axis % rank for axis in axes])
 
-    def forward(
-        self,
-        w: Mapping[str, Any],
-        sub: Children,
-        query: jax.Array,
-        value: jax.Array,
-        key: jax.Array | None = None,
-        query_mask: jax.Array | None = None,
-        value_mask: jax.Array | None = None,
-        key_mask: jax.Array | None = None,
-        attention_mask: jax.Array | None = None,
-        *,
-        return_attention_scores: bool = False,
-        use_causal_mask: bool = False,
-        segment_ids: Any = None,
-        cache: Any = None,
-        position: Any = None,
-        ctx: Context,
-    ) -> jax.Array:
-        if key is None:
-            key = value
-        masks = masks_of(ctx.mask, value_mask, key_mask, attention_mask, segment_ids)
-        # as in Keras: whatever shares these inputs and runs later sees no mask
-        sub.drop_masks(query, value, key)
-        return self._run_heads(
-            sub,
-            ctx,
-            (query, value, key),
-            masks,
-            use_causal_mask=use_causal_mask,
-            return_attention_scores=return_attention_scores,
-            cache=cache,
-            position=position,
-        )
-
 
 @layer(
     "keras.layers",
@@ -725,36 +751,3 @@ class GroupedQueryAttention(GroupedNames, HeadedAttention):
         self._head_counts = (self.num_query_heads, self.num_key_value_heads)
         self._head_sizes = (self.head_dim, self.head_dim)
         self._scale = 1.0 / math.sqrt(self.head_dim)
-
-    def forward(
-        self,
-        w: Mapping[str, Any],
-        sub: Children,
-        query: jax.Array,
-        value: jax.Array,
-        key: jax.Array | None = None,
-        query_mask: jax.Array | None = None,
-        value_mask: jax.Array | None = None,
-        key_mask: jax.Array | None = None,
-        attention_mask: jax.Array | None = None,
-        *,
-        return_attention_scores: bool = False,
-        use_causal_mask: bool = False,
-        segment_ids: Any = None,
-        cache: Any = None,
-        position: Any = None,
-        ctx: Context,
-    ) -> jax.Array:
-        if key is None:
-            key = value
-        masks = masks_of(query_mask, value_mask, key_mask, attention_mask, segment_ids)
-        return self._run_heads(
-            sub,
-            ctx,
-            (query, value, key),
-            masks,
-            use_causal_mask=use_causal_mask,
-            return_attention_scores=return_attention_scores,
-            cache=cache,
-            position=position,
-        )

@@ -287,8 +287,7 @@ class QuantizedLayer(Layer):
         """The layer that runs a call: with the attributes that follow from the inputs, where it is
         not built for them.
         """
-        is_built = scope.is_of_objects or scope.flow.is_built
-        if is_built or self.quantization_mode in (None, "float8"):
+        if scope.is_built or self.quantization_mode in (None, "float8"):
             return self
         inputs = call.specs().values()
         return self._as_built(self.weight_specs(*inputs), *inputs)

@@ -48,7 +48,7 @@ from jkeras.layers.recurrent_step import (
     is_native_cell,
     is_nested,
 )
-from jkeras.ops.recurrent import scan
+from jkeras.ops.recurrent import Way, scan
 from jkeras.core.run.context import Context
 from jkeras.core.run.context import Children
 from jkeras.core.weights.types import Structure
@@ -176,18 +176,14 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
         mask = ctx.mask
         if mask is not None and is_nested(mask):
             mask = mask[0]
-        outputs, states = scan(
-            step.advance,
-            jnp.swapaxes(sequences, 0, 1),
-            states,
-            project=step.project,
-            hoist=step.hoist,
-            split=step.split,
-            mask=None if mask is None else jnp.swapaxes(mask, 0, 1),
-            go_backwards=self.go_backwards,
-            unroll=self.unroll and not ctx.abstract,
-            zero_output_for_mask=self.zero_output_for_mask,
-        )
+        if mask is not None:
+            mask = jnp.swapaxes(mask, 0, 1)
+        unrolls = self.unroll and not ctx.abstract
+        way = Way(self.go_backwards, unrolls, self.zero_output_for_mask)
+        watch = None
+        if ctx.scope.flow.observer is not None:
+            watch = ctx.steps(step.gives_state)
+        outputs, states = scan(step, jnp.swapaxes(sequences, 0, 1), states, mask, way, watch)
         y = jnp.swapaxes(outputs, 0, 1) if self.return_sequences else outputs[-1]
         dtype = self.compute_dtype
         y, states = jax.tree_util.tree_map(operator.methodcaller("astype", dtype), (y, states))

@@ -264,7 +264,7 @@ class Cell(CellFields, Layer):
         if self._splits:
             weights = w, x_masks, h_masks
             split = Split(weights, self._combined_width, self._combine, last_part)
-        return Step(project, advance, self._hoist, split)
+        return Step(project, advance, self._hoist, split, gives_state=True)
 
     @property
     def _combined_width(self) -> int:
@@ -664,7 +664,8 @@ class StackedRNNCells(Composite):
                 new.append(after if is_nested(state) else after[0])
             return z, new
 
-        return Step(steps[0].project, advance, steps[0].hoist)
+        gives_state = steps[-1].gives_state
+        return Step(steps[0].project, advance, steps[0].hoist, gives_state=gives_state)
 
 
 def _as_cell_has_them(cell: Layer, states: list[jax.Array]) -> list[jax.Array]:

@@ -6,7 +6,6 @@ any object with `call` and `state_size`.
 """
 
 import functools
-import typing
 from typing import Any
 
 import jax
@@ -17,26 +16,10 @@ from jkeras.core.layer import Layer
 from jkeras.core.weights.structure import all_built
 from jkeras.kernel.apply import on_shapes
 from jkeras.ops.kernels import for_onnx, on_cpu
-from jkeras.ops.recurrent_split import Split
+from jkeras.ops.recurrent import Step
 from jkeras.programs.primitives import facts_of
 from jkeras.core.run.context import Children
 from jkeras.core.weights.types import Function, Structure
-
-
-class Step(typing.NamedTuple):
-    """A cell's step as pure functions, its weights and dropout masks inside.
-
-    project: `x -> z`, what can be computed without the states; None: nothing.
-    advance: `(z, states, t) -> (output, new states)` for step number t.
-    hoist: whether `project` should run on all steps before the loop; None: as the platform likes
-        it.
-    split: the step in two parts, for a faster gradient; None: there is no such form.
-    """
-
-    project: typing.Callable | None
-    advance: typing.Callable
-    hoist: bool | None = None
-    split: Split | None = None
 
 
 def bind(

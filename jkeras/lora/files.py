@@ -170,11 +170,8 @@ def _read(
             sizes = axes_in(kernel).split(kernel.shape)
             modules = modules_of(path, math.prod(sizes[0]) if sizes[0] else None, names)
             keys = [_keys(module, path) for module in modules]
-            there = [all(key in left for key in pair) for pair in keys]
-            if not any(there):
+            if not _has_matrices(left, keys, path):
                 continue
-            if not all(there):
-                raise SerializationError(f"it has matrices of some blocks of '{path}' only.")
             pairs = [[left.pop(key).read(sums) for key in pair] for pair in keys]
             matrices[path] = _pair(path, pairs, sizes)
             rank = matrices[path]["a"].shape[-1]
@@ -189,6 +186,14 @@ def _read(
             f"it has {what}, for which there is no kernel. `names` says which module a kernel is."
         )
     return _with_one_alpha(matrices, alphas)
+
+
+def _has_matrices(stored: "Mapping[str, Stored]", keys: list[list[str]], path: str) -> bool:
+    """Whether a file has the matrices of a kernel, by the names of those of its modules."""
+    there = [all(key in stored for key in pair) for pair in keys]
+    if any(there) and not all(there):
+        raise SerializationError(f"it has matrices of some blocks of '{path}' only.")
+    return any(there)
 
 
 def _kernels_of(params: "Tree") -> Iterator[tuple[str, typing.Any]]:

@@ -13,6 +13,7 @@ from jkeras.losses.typing import Tensor
 from jkeras.metrics.base import Accumulator, State, StateSpec
 from jkeras.metrics.confusion import (
     ALL,
+    Counting,
     are_even,
     confusion,
     even_thresholds,
@@ -130,15 +131,13 @@ class AUC(Accumulator):
         if self.from_logits:
             y_pred = jax.nn.sigmoid(jnp.asarray(y_pred))
         label_weights = None if self.multi_label else self.label_weights
-        return confusion(
-            y_true,
-            y_pred,
+        counting = Counting(
             self.thresholds,
-            even=self._even,
-            sample_weight=sample_weight,
+            self._even,
             multi_label=self.multi_label,
             label_weights=label_weights,
         )
+        return confusion(y_true, y_pred, counting, sample_weight)
 
     def result_of(self, state: State) -> jax.Array:
         """The area."""

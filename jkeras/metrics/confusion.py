@@ -3,6 +3,7 @@ them.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,29 +34,34 @@ def are_even(thresholds: Sequence[float]) -> bool:
     )
 
 
+class Counting(NamedTuple):
+    """What is counted.
+
+    Attributes:
+        thresholds: (T,).
+        even: whether the thresholds lie evenly in [0, 1].
+        top_k: only the k highest scores along the last axis count as positive.
+        class_id: count one class only.
+        multi_label: count each label (last axis of two) for itself.
+        label_weights: (labels,), where not `multi_label`.
+    """
+
+    thresholds: Sequence[float]
+    even: bool = False
+    top_k: int | None = None
+    class_id: int | None = None
+    multi_label: bool = False
+    label_weights: Tensor | None = None
+
+
 def confusion(
-    y_true: Tensor,
-    y_pred: Tensor,
-    thresholds: Sequence[float],
-    *,
-    even: bool = False,
-    sample_weight: Tensor | None = None,
-    top_k: int | None = None,
-    class_id: int | None = None,
-    multi_label: bool = False,
-    label_weights: Tensor | None = None,
+    y_true: Tensor, y_pred: Tensor, counting: Counting, sample_weight: Tensor | None = None
 ) -> dict[str, jax.Array]:
     """Weighted counts of `y_pred > threshold` against labels.
 
     Args:
         y_true, y_pred: labels 0 and 1, and scores: (batch, …).
-        thresholds: (T,).
-        even: whether the thresholds lie evenly in [0, 1].
         sample_weight: (batch,) or the shape of `y_pred`.
-        top_k: only the k highest scores along the last axis count as positive.
-        class_id: count one class only.
-        multi_label: count each label (last axis of two) for itself.
-        label_weights: (labels,), where not `multi_label`.
     Returns:
         dict of "true_positives", "false_positives", "true_negatives", "false_negatives": (T,), or
             (T, labels).
@@ -63,22 +69,23 @@ def confusion(
     y_true, y_pred = (jnp.asarray(y, floatx()) for y in (y_true, y_pred))
     y_pred, y_true = squeeze_or_expand_to_same_rank(y_pred, y_true)
     weight = _weight_of(y_true, sample_weight)
-    if top_k is not None:
-        y_pred = _only_top(y_pred, top_k)
-    if class_id is not None:
-        y_true, y_pred = _of_class(class_id, y_true, y_pred)
+    if counting.top_k is not None:
+        y_pred = _only_top(y_pred, counting.top_k)
+    if counting.class_id is not None:
+        y_true, y_pred = _of_class(counting.class_id, y_true, y_pred)
     if y_true.shape != y_pred.shape:
         raise ShapeError(
             "`y_true` and `y_pred` must have the same shape. Received: "
             f"y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}"
         )
-    if label_weights is not None:
-        weight = weight * jnp.asarray(label_weights, floatx())
+    if counting.label_weights is not None:
+        weight = weight * jnp.asarray(counting.label_weights, floatx())
     weight = jnp.broadcast_to(weight, y_pred.shape)
-    if multi_label:
-        return _counts_by_label(y_true, y_pred, weight, thresholds, even)
+    at = counting.thresholds, counting.even
+    if counting.multi_label:
+        return _counts_by_label(y_true, y_pred, weight, *at)
     y_true, y_pred, weight = (a.reshape(-1, 1) for a in (y_true, y_pred, weight))
-    counts = _counts_by_label(y_true, y_pred, weight, thresholds, even)
+    counts = _counts_by_label(y_true, y_pred, weight, *at)
     return {name: count[:, 0] for name, count in counts.items()}
 
 
@@ -197,15 +204,8 @@ class ConfusionMetric(Accumulator):
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> dict[str, Any]:
         """The counts of this batch."""
-        counts = confusion(
-            y_true,
-            y_pred,
-            self.thresholds,
-            even=self._even,
-            sample_weight=sample_weight,
-            top_k=self.top_k,
-            class_id=self.class_id,
-        )
+        counting = Counting(self.thresholds, self._even, self.top_k, self.class_id)
+        counts = confusion(y_true, y_pred, counting, sample_weight)
         return {name: counts[count] for name, count in self._counts.items()}
 
 

@@ -9,7 +9,9 @@ from jkeras.models.sequential import Sequential
 __all__ = exported(
     globals(),
     on_first_use={
-        "jkeras.models.transformers.model": "LanguageTransformer",
+        "jkeras.models.transformers.model": (
+            "LanguageTransformer VisionTransformer ImageTextTransformer"
+        ),
         "jkeras.saving.models": "load_model save_model",
     },
 )

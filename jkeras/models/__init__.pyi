@@ -4,6 +4,8 @@ from jkeras.models.functional import Functional as Functional
 from jkeras.models.model import Model as Model
 from jkeras.models.model import model_from_json as model_from_json
 from jkeras.models.sequential import Sequential as Sequential
+from jkeras.models.transformers.model import ImageTextTransformer as ImageTextTransformer
 from jkeras.models.transformers.model import LanguageTransformer as LanguageTransformer
+from jkeras.models.transformers.model import VisionTransformer as VisionTransformer
 from jkeras.saving.models import load_model as load_model
 from jkeras.saving.models import save_model as save_model

@@ -67,7 +67,12 @@ def _cloned(
     call_function: Callable[..., Any] | None,
     clone: Callable[[Any], Any],
 ) -> "Model":
-    if isinstance(model, (Sequential, Functional)):
+    asks = input_tensors is not None or clone_function is not None or call_function is not None
+    is_graph = isinstance(model, (Sequential, Functional))
+    has_own_config = isinstance(model, Functional) and not _has_graph_config(model)
+    if has_own_config and not asks:
+        is_graph = False
+    if is_graph:
         if isinstance(model, Sequential):
             copy = _clone_sequential(model, input_tensors, clone)
         else:
@@ -75,15 +80,22 @@ def _cloned(
         if model.compiled:
             copy.compile_from_config(model.stored_compile_config())
         return copy
-    if input_tensors is not None or clone_function is not None or call_function is not None:
+    if asks:
         raise ValueError(
             "`clone_function`, `call_function` and `input_tensors` are for graphs of layers, "
             "which Sequential and Functional models are. Received: a model of type "
             f"'{type(model).__name__}'."
         )
     copy = type(model).from_config(model.get_config())
+    if has_own_config and model.compiled:
+        copy.compile_from_config(model.stored_compile_config())
     copy.set_untracked(asks_for_privacy=model.was_private)
     return copy
+
+
+def _has_graph_config(model: Functional) -> bool:
+    """Whether a model is described by its layers, and not by a config of its own."""
+    return type(model).get_config is Functional.get_config
 
 
 def _cloner(

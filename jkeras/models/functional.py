@@ -107,7 +107,7 @@ class Functional(Composite, Model, casts_inputs=False):
         def call(operation: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> "Structure":
             if isinstance(operation, Layer):
                 return sub.run(operation, *args, **self._with_context(operation, kwargs))
-            return operation(*args, **kwargs)
+            return ctx.place(operation.name, operation(*args, **kwargs))
 
         if isinstance(inputs, Prepared):
             return run_rest(self, inputs, call)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from jkeras.generation.sampler import Sampler
     from jkeras.generation.sampling_params import SamplingParams
+    from jkeras.models.model import Model
 
 
 class Generating:
@@ -32,6 +33,8 @@ class Generating:
         verbose: int = 0,
         prompt_lengths: Any = None,
         padding_side: str = "right",
+        draft: "Model | None" = None,
+        draft_tokens: int = 4,
     ) -> Any:
         """Texts that begin with prompts, of a model of language: (batch, time) tokens -> logits
         (batch, time, vocabulary).
@@ -63,6 +66,10 @@ class Generating:
             verbose: 1: show a progress bar.
             prompt_lengths: (batch,), of the rows of an array that is padded.
             padding_side: "right" or "left", where it is padded.
+            draft: a small model of the same tokens that drafts what this one only looks at, several
+                tokens in a pass: the same greedy texts but for rounding, and of sampled ones the
+                same distribution, in fewer passes; see `jkeras.generation.SpeculativeGenerator`.
+            draft_tokens: how many are drafted for a pass.
 
         Returns:
             An array of the tokens of each text, in a list; for one prompt the array alone. For a
@@ -71,7 +78,8 @@ class Generating:
 
         Raises:
             ValueError: a prompt without a token, longer than a text, or with a token that the model
-                does not know; a `max_length` beyond the positions that it has.
+                does not know; a `max_length` beyond the positions that it has; a `draft` of
+                other tokens, or without a cache, or beside a sampler that is a function.
 
         >>> import jkeras
         >>> tokens = jkeras.Input((None,), dtype="int32")
@@ -102,5 +110,7 @@ class Generating:
             verbose=verbose,
             prompt_lengths=prompt_lengths,
             padding_side=padding_side,
+            draft=draft,
+            draft_tokens=draft_tokens,
         )
         return generate(self, prompts, request)

@@ -27,6 +27,7 @@ from jkeras.models.lost_masks import warn_of_lost_masks
 from jkeras.models.quantizing import quantize_layers, summary_of
 from jkeras.models.removed import WithoutRemoved
 from jkeras.plans.shell import Planned
+from jkeras.programs.operation_places import tap_operations
 from jkeras.quantizers.configs import resolve
 from jkeras.report.shell import Reported
 from jkeras.training.shell.trainer import Trainer
@@ -71,6 +72,8 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, WithoutRemove
         input_shape: Any
         output_shape: Any
         operations: list
+
+    _tap_operations = tap_operations
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if _is_graph(args, kwargs) and cls is Model:

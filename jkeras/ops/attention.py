@@ -13,34 +13,26 @@ from jkeras.ops.kernels import is_static, on_nvidia_gpu, on_tpu
 
 
 def attention(
-    query: jax.Array,
-    key: jax.Array,
-    value: jax.Array,
+    heads: tuple[jax.Array, jax.Array, jax.Array],
+    form: Form,
     *,
     mask: jax.Array | None = None,
     bias: jax.Array | None = None,
     segments: Segments | None = None,
-    scale: float | None = None,
-    is_causal: bool = False,
-    window: int | None = None,
     implementation: str = "auto",
 ) -> jax.Array:
     """softmax(query key^T * scale + bias) value for each head; scores are summed and normalized in
     float32 at least.
 
     Args:
-        query: (..., heads, target, depth).
-        key: (..., groups, source, depth); each of its heads serves heads / groups neighbouring
-            heads of the query.
-        value: (..., groups, source, width).
+        heads: query (..., heads, target, depth), key (..., groups, source, depth), each of whose
+            heads serves heads / groups neighbouring heads of the query, and value (..., groups,
+            source, width).
         mask: bool, broadcastable to (..., heads, target, source): where it is False nothing is
             seen. A target that sees nothing gets the mean of all values.
         bias: broadcastable like the mask, added to the scores.
         segments: `attention_plain.Segments`; unlike a mask they take no memory of target times
             source.
-        scale: by default 1 / sqrt(depth).
-        is_causal: target i sees only the sources up to i.
-        window: see only sources that are less than this many positions away.
         implementation: "auto": the fused kernel of the platform where it takes the call and is
             the faster; "flash": the kernel, or an error; "xla": the plain form.
 
@@ -52,10 +44,10 @@ def attention(
 
     >>> import jax
     >>> x = jax.numpy.ones((1, 2, 3, 4))
-    >>> attention(x, x, x, is_causal=True).shape
+    >>> attention((x, x, x), Form(0.5, is_causal=True)).shape
     (1, 2, 3, 4)
     """
-    form = Form(query.shape[-1] ** -0.5 if scale is None else scale, is_causal, window)
+    query, key, value = heads
     y = None
     if implementation != "xla" and bias is None and mask is None:
         y = _fused(query, key, value, segments, form, implementation == "flash")

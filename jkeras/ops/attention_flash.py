@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -62,16 +62,28 @@ def by_splash(
         if not _is_one_program(mesh, is_demanded):
             return None
         return local(query, key, value, segments)
+    return _cut_along(mesh, rows, heads, local)(query, key, value, segments)
+
+
+def _cut_along(
+    mesh: jax.sharding.Mesh, rows: tuple[str, ...], heads: tuple[str, ...], local: Callable
+) -> Callable:
+    """Attention of all devices of a mesh, from that of one.
+
+    Args:
+        rows, heads: the axes that cut these.
+        local: takes query, key, value and segments.
+    """
     # the kernel is opaque to the compiler, which cannot cut it along the mesh by itself
     x, ids = PartitionSpec(rows or None, heads or None), PartitionSpec(rows or None)
     return jax.shard_map(
         local,
         mesh=None if _manual() else mesh,
-        in_specs=(x, x, x, None if segments is None else Segments(ids, ids)),
+        in_specs=(x, x, x, ids),
         out_specs=x,
         axis_names=set(_free(mesh)),
         check_vma=False,
-    )(query, key, value, segments)
+    )
 
 
 def _is_one_program(mesh: jax.sharding.Mesh | None, is_demanded: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,18 +21,21 @@ def _unary(
     example: str,
     shown: str,
     convert: Function = tensor,
-    class_name: str | None = None,
-    spec: Function | None = None,
     compute: Function | None = None,
+    **declared: Any,
 ) -> Function:
-    """An op of x by the function of `jnp` of this name, or by `compute`."""
+    """An op of x by the function of `jnp` of this name, or by `compute`.
+
+    Args:
+        declared: as of `numpy_op`.
+    """
     compute = compute or getattr(jnp, name)
 
     def function(x: TensorLike) -> jax.Array:
         return compute(convert(x))
 
     described = describe(function, name, __name__, doc, example, shown)
-    return numpy_op(class_name=class_name, spec=spec)(described)
+    return numpy_op(**declared)(described)
 
 
 def _as_it_is(x: Operand) -> KerasTensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,6 @@ from jkeras.core.weights.types import (
     Function,
     Interpolation,
     Operand,
-    PerAxis,
     Seed,
     TensorLike,
 )
@@ -278,27 +277,38 @@ def perspective_transform(
     return _on_batch(read, images)
 
 
+class Noise(NamedTuple):
+    """What displaces pixels.
+
+    Attributes:
+        alpha: its strength.
+        sigma: standard deviation of the noise, and of the Gaussian that smooths it.
+        kernel_size: of the smoothing.
+    """
+
+    alpha: float | jax.Array
+    sigma: float | jax.Array
+    kernel_size: int
+
+
 def distort(
     images: jax.Array,
     key: jax.Array,
-    alpha: float,
-    sigma: float,
-    kernel_size: PerAxis,
+    noise: Noise,
     interpolation: Interpolation,
     fill_mode: FillMode,
     fill_value: float,
     data_format: DataFormat,
 ) -> jax.Array:
-    """A batch of images with every pixel displaced by smooth noise; `kernel_size` is of the
-    smoothing.
-    """
+    """A batch of images with every pixel displaced by smooth noise."""
+    alpha, sigma, kernel_size = noise
     axes = axes_of(data_format)
     height = images.shape[axes.height]
     width = images.shape[axes.width]
     dtype = result_type(images.dtype, float)
-    noise = jax.random.normal(key, (images.shape[0], height, width, 2), dtype) * sigma
-    noise = blur(noise, (kernel_size,) * 2, (sigma,) * 2, "channels_last")
-    displacement = alpha * jnp.moveaxis(noise, -1, 1)
+    values = jax.random.normal(key, (images.shape[0], height, width, 2), dtype) * sigma
+    values = blur(values, (kernel_size,) * 2, (sigma,) * 2, "channels_last")
+    displacement = alpha * jnp.moveaxis(values, -1, 1)
     grid = jnp.stack(jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij"))
     return sample(images, grid + displacement, interpolation, fill_mode, fill_value, data_format)
 
@@ -338,16 +348,9 @@ def elastic_transform(
     check_choice("fill_mode", fill_mode, FILL_MODES)
 
     def read(images: jax.Array) -> jax.Array:
+        noise = Noise(alpha, sigma, kernel_size_for(sigma))
         return distort(
-            images,
-            as_key(seed),
-            alpha,
-            sigma,
-            kernel_size_for(sigma),
-            interpolation,
-            fill_mode,
-            fill_value,
-            data_format,
+            images, as_key(seed), noise, interpolation, fill_mode, fill_value, data_format
         )
 
     return _on_batch(read, images)

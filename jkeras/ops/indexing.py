@@ -370,14 +370,7 @@ def digitize(x: TensorLike, bins: TensorLike) -> jax.Array:
 
 
 def _unique_spec(
-    x: Operand,
-    sorted: bool = True,
-    return_index: bool = False,
-    return_inverse: bool = False,
-    return_counts: bool = False,
-    axis: int | None = None,
-    size: int | None = None,
-    fill_value: float | None = None,
+    x: Operand, *, axis: int | None, size: int | None, **config: Any
 ) -> KerasTensor | tuple[KerasTensor, ...]:
     shape = (size,)
     inverse = x.shape
@@ -386,8 +379,8 @@ def _unique_spec(
         shape[axis] = size
         inverse = (x.shape[axis],)
     values = KerasTensor(shape, x.dtype)
-    options = ((return_index, (size,)), (return_inverse, inverse), (return_counts, (size,)))
-    more = [KerasTensor(shape, "int32") for requested, shape in options if requested]
+    options = {"return_index": (size,), "return_inverse": inverse, "return_counts": (size,)}
+    more = [KerasTensor(shape, "int32") for name, shape in options.items() if config[name]]
     if not more:
         return values
     return values, *more

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import ShapeError
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.ops.attention import attention
-from jkeras.ops.attention_plain import padding_segments
+from jkeras.ops.attention_plain import Form, padding_segments
 from jkeras.ops.kernels import on_nvidia_gpu
 from jkeras.ops.naming import nn_op
 from jkeras.ops.promotion import result_type
@@ -117,15 +117,14 @@ def dot_product_attention(
     if mask is not None and mask.shape[1:3] == (1, 1) != (heads, target):
         sources = jnp.broadcast_to(mask[:, 0, 0], (batch, key.shape[2]))
         mask, segments = None, padding_segments(None, sources, batch, target, key.shape[2])
+    if scale is None:
+        scale = query.shape[-1] ** -0.5
     y = attention(
-        query,
-        key,
-        value,
+        (query, key, value),
+        Form(scale, is_causal),
         mask=mask,
         bias=bias,
         segments=segments,
-        scale=scale,
-        is_causal=is_causal,
         implementation=IMPLEMENTATIONS[flash_attention],
     )
     return jnp.swapaxes(y, 1, 2)

@@ -55,16 +55,19 @@ def result_type(*dtypes: DType | None) -> str:
     if _have_no_common_integer(names):
         numbers.append(float)
     result = str(jnp.result_type(*map(_in_32_bits, names), *numbers))
+    return _in_32_bits(_by_default(result, names, numbers))
+
+
+def _by_default(result: str, names: Sequence[str], numbers: Sequence[type]) -> str:
+    """A common type; in the default precision where it is of Python numbers and no array says
+    another.
+    """
+    kind = None
     if "float" in result and not any("float" in name for name in names):
-        result = _by_default("float")
+        kind = "float"
     elif int in numbers and set(names) <= {"bool"} and "int" in result:
-        result = _by_default("int")
-    return _in_32_bits(result)
-
-
-def _by_default(kind: str) -> str:
-    """The type of Python numbers, in the default precision: no array says another."""
-    return f"{kind}{settings.floatx[-2:]}"
+        kind = "int"
+    return result if kind is None else f"{kind}{settings.floatx[-2:]}"
 
 
 def _check_no_float8(names: Sequence[str], dtypes: Sequence[DType | None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import typing
 
 import jax
 import jax.numpy as jnp
@@ -14,49 +15,78 @@ from jkeras.ops.recurrent_split import Split, pays_split, run_split
 from jkeras.core.weights.types import Function, Structure
 
 
+class Step(typing.NamedTuple):
+    """A step as pure functions, its weights and dropout masks inside.
+
+    Attributes:
+        project: `x -> z`, the part of the step that does not need the states; None: there is none.
+        advance: `(z, states, t) -> (output, new states)` for step number t.
+        hoist: whether `project` runs once on all steps before the loop. One large matmul suits
+            accelerators; on a CPU the small one inside the loop is faster, since its result stays
+            in the cache. None: as the platform likes it.
+        split: the same step in two parts (`recurrent_split.Split`), whose gradients are faster on
+            CPU; None: there is no such form.
+        gives_state: whether the output is the state that stands for it, the first one.
+    """
+
+    project: typing.Callable | None
+    advance: typing.Callable
+    hoist: bool | None = None
+    split: Split | None = None
+    gives_state: bool = False
+
+
+class Way(typing.NamedTuple):
+    """How steps are gone through.
+
+    Attributes:
+        go_backwards: begin at the end; the outputs are in the order in which they were computed.
+        unroll: a Python loop; before the first step that is not masked its outputs are zero.
+        zero_output_for_mask: zeros as the outputs of masked steps; not with `unroll`.
+    """
+
+    go_backwards: bool = False
+    unroll: bool = False
+    zero_output_for_mask: bool = False
+
+
+FORWARD = Way()
+
+
 def scan(
-    step: Function,
+    step: Step,
     inputs: jax.Array,
     states: Structure,
-    *,
-    project: Function | None = None,
     mask: jax.Array | None = None,
-    go_backwards: bool = False,
-    unroll: bool = False,
-    zero_output_for_mask: bool = False,
-    hoist: Function | None = None,
-    split: Split | None = None,
+    way: Way = FORWARD,
+    watch: typing.Any = None,
 ) -> tuple[jax.Array, Structure]:
-    """Runs `step` along the leading axis: (time, batch, ...) -> outputs (time, batch, ...), last
+    """Runs a step along the leading axis: (time, batch, ...) -> outputs (time, batch, ...), last
     states.
 
     A masked step keeps the states. Its output is the one before it, for which the first state
     stands (of stacked cells that of the last cell), or zero.
 
     Args:
-        step: `(z, states, t) -> (output, new states)`, where z is `project(x)` of one step and t
-            counts the steps.
         states: structure of arrays; the new states have the same leaves in the same order.
-        project: the part of the step that does not need the states.
         mask: (time, batch) or (time, batch, features); False masks, where it is False for all
             features.
-        go_backwards: begin at the end; the outputs are in the order in which they were computed.
-        unroll: a Python loop; before the first step that is not masked its outputs are zero.
-        zero_output_for_mask: zeros as the outputs of masked steps; not with `unroll`.
-        hoist: whether `project` runs once on all steps before the loop. One large matmul suits
-            accelerators; on a CPU the small one inside the loop is faster, since its result stays
-            in the cache. By default by platform.
-        split: the same step in two parts (`recurrent_split.Split`), whose gradients are faster on
-            CPU; None: there is no such form.
+        watch: looks at the states after each step and may change them, see
+            `core.run.tap_loops.Steps`; None: nobody does.
 
-    >>> outputs, last = scan(lambda x, s, t: (x + s, x + s), jnp.arange(4.0)[:, None], jnp.zeros(1))
+    >>> step = Step(None, lambda x, s, t: (x + s, x + s))
+    >>> outputs, last = scan(step, jnp.arange(4.0)[:, None], jnp.zeros(1))
     >>> outputs[:, 0].tolist()
     [0.0, 1.0, 3.0, 6.0]
     """
+    project, advance, hoist, split, _ = step
     valid = None if mask is None else _valid_steps(mask)
-    if split is not None and not unroll and pays_split(split, inputs, states):
+    if watch is not None:
+        watch.begin(jax.tree_util.tree_leaves(inputs)[0].shape[0])
+        split = None
+    if split is not None and not way.unroll and pays_split(split, inputs, states):
         loop = functools.partial(
-            _loop, go_backwards=go_backwards, zero_output_for_mask=zero_output_for_mask
+            _loop, go_backwards=way.go_backwards, zero_output_for_mask=way.zero_output_for_mask
         )
         return run_split(split, loop, inputs, states, valid)
     if hoist is None:
@@ -64,10 +94,11 @@ def scan(
     if project is not None and hoist:
         inputs = project(inputs)
     elif project is not None:
-        step = _with_projection(step, project)
-    if unroll:
-        return _unrolled(_checked(step), inputs, states, valid, go_backwards)
-    return _loop(step, inputs, states, valid, go_backwards, zero_output_for_mask)
+        advance = _with_projection(advance, project)
+    if way.unroll:
+        return _unrolled(advance, inputs, states, valid, way.go_backwards, watch)
+    zero = way.zero_output_for_mask
+    return _loop(advance, inputs, states, valid, way.go_backwards, zero, watch=watch)
 
 
 def _loop(
@@ -78,11 +109,12 @@ def _loop(
     go_backwards: bool,
     zero_output_for_mask: bool,
     record: bool = False,
+    watch: typing.Any = None,
 ) -> tuple[Structure, Structure]:
     """`scan` as a compiled loop; with `record` the outputs are a pair: those of the step, and the
     first states before each step, in the order of the inputs.
     """
-    step = _checked(step)
+    step = _checked(step) if watch is None else _watched(step, watch)
 
     def masked_output(states: Structure, y: jax.Array) -> jax.Array:
         if zero_output_for_mask:
@@ -95,7 +127,7 @@ def _loop(
         if keep is not None:
             y = _where(keep, y, masked_output(states, y))
             new = _where_leaves(keep, new, states)
-        return new, (y, states[0] if record else None)
+        return new, (y, states[0] if record else None, None if watch is None else new)
 
     if go_backwards and for_onnx():
         inputs, valid = jax.tree_util.tree_map(lambda v: v[::-1], (inputs, valid))
@@ -103,21 +135,29 @@ def _loop(
     times = jnp.arange(jax.tree_util.tree_leaves(inputs)[0].shape[0])
     if go_backwards:
         times = times[::-1]
-    states, (outputs, before) = lax.scan(
+    states, (outputs, before, after) = lax.scan(
         inside_loop(body), states, (inputs, valid, times), reverse=go_backwards
     )
     if go_backwards:
-        outputs = outputs[::-1]
+        outputs, after = jax.tree_util.tree_map(lambda v: v[::-1], (outputs, after))
+    if watch is not None:
+        watch.keep(after)
     return (outputs, before) if record else outputs, states
 
 
 def _unrolled(
-    step: Function, inputs: jax.Array, states: Structure, mask: jax.Array | None, go_backwards: bool
+    step: Function,
+    inputs: jax.Array,
+    states: Structure,
+    mask: jax.Array | None,
+    go_backwards: bool,
+    watch: typing.Any = None,
 ) -> tuple[jax.Array, Structure]:
+    step = _checked(step) if watch is None else _watched(step, watch)
     order = list(range(inputs.shape[0]))
     if go_backwards:
         order.reverse()
-    outputs = []
+    outputs, after = [], []
     for t, i in enumerate(order):
         y, new = step(inputs[i], states, t)
         if mask is not None and outputs:
@@ -128,7 +168,32 @@ def _unrolled(
             new = _where_leaves(mask[i], new, states)
         states = new
         outputs.append(y)
+        after.append(states)
+    if watch is not None:
+        watch.keep(jax.tree_util.tree_map(lambda *each: jnp.stack(each), *after))
     return jnp.stack(outputs), states
+
+
+def _watched(step: Function, watch: typing.Any) -> Function:
+    """The step as `_checked` has it, whose states somebody may change from outside; an output that
+    is one of the states follows it.
+    """
+
+    def watched(x: jax.Array, states: Structure, t: jax.Array) -> tuple[jax.Array, Structure]:
+        follows = [watch.gives_state]
+
+        def noting(*now: typing.Any) -> tuple[jax.Array, Structure]:
+            y, new = step(*now)
+            follows.append(y is jax.tree_util.tree_leaves(new)[0])
+            return y, new
+
+        y, new = _checked(noting)(x, states, t)
+        changed = watch.at_step(new, t)
+        if changed is not new and any(follows):
+            y = _previous(changed, y)
+        return y, changed
+
+    return watched
 
 
 def _with_projection(step: Function, project: Function) -> Function:

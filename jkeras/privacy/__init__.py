@@ -9,5 +9,7 @@ from jkeras.privacy.accounting import Run, epsilon, noise_for
 from jkeras.privacy.clipping import clipped_grad
 from jkeras.privacy.dpsgd import DPSGD
 from jkeras.privacy.sampling import cap_for, sample
+from jkeras.privacy.sealing import Seal
+from jkeras.privacy.selection import Best, best_of
 
 __all__ = exported(globals())

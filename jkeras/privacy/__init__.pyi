@@ -7,3 +7,6 @@ from jkeras.privacy.clipping import clipped_grad as clipped_grad
 from jkeras.privacy.dpsgd import DPSGD as DPSGD
 from jkeras.privacy.sampling import cap_for as cap_for
 from jkeras.privacy.sampling import sample as sample
+from jkeras.privacy.sealing import Seal as Seal
+from jkeras.privacy.selection import Best as Best
+from jkeras.privacy.selection import best_of as best_of

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Sequence
 
 from jkeras.privacy.accounting import Run, epsilon
+from jkeras.privacy.correlated import FINER, equal_steps
 
 WORDS = (
     "With a probability of all but {delta:.3g}, nothing that follows from the weights, also of "
@@ -66,6 +67,7 @@ class Trained(typing.NamedTuple):
         steps_of_a_turn: as of `Current`.
         key, first, end: of its random numbers, and the steps of the model in which it had them; of
             a run of this process or its checkpoints. Files of models have none of it.
+        trials: as of `Run`.
     """
 
     id: str
@@ -75,14 +77,15 @@ class Trained(typing.NamedTuple):
     delta: float
     overflow: float
     steps_of_a_turn: int
-    key: tuple[int, int] | None = None
+    key: tuple[int, ...] | None = None
     first: int = 0
     end: int = 0
+    trials: float = 1.0
 
     @property
     def run(self) -> Run:
         """What epsilon follows from."""
-        return Run(self.noise_multiplier, self.q, self.steps)
+        return Run(self.noise_multiplier, self.q, self.steps, self.trials)
 
 
 class Current(typing.NamedTuple):
@@ -93,9 +96,11 @@ class Current(typing.NamedTuple):
         batch_size: what the sum of gradients is divided by.
         steps_of_a_turn: steps in which each row is once, 1 where it is by its own coin.
         overflow: the probability that a step has no place for all of its rows.
-        key: of the random numbers, two integers.
+        key: of the random numbers, two integers for each member.
         first: number of its first step in the model.
         id, delta: as of `Trained`.
+        bands: of how many steps the noise of one is made, see `correlated`.
+        members: that are trained side by side, each with coins and noise of its own.
     """
 
     noise_multiplier: float
@@ -103,21 +108,24 @@ class Current(typing.NamedTuple):
     batch_size: int
     steps_of_a_turn: int
     overflow: float
-    key: tuple[int, int]
+    key: tuple[int, ...]
     first: int
     id: str
     delta: float
+    bands: int = 1
+    members: int = 1
 
     def at(self, step: int) -> Trained:
         """What it has come to at a step of the model."""
         taken = max(step - self.first, 0)
+        run = run_of(self.noise_multiplier, self.q, taken, self.steps_of_a_turn, self.bands)
         return Trained(
             self.id,
-            self.noise_multiplier,
-            self.q,
-            -(-taken // self.steps_of_a_turn),
+            run.noise_multiplier,
+            run.q,
+            run.steps * self.members,
             self.delta,
-            min(self.overflow * taken, 1.0),
+            min(self.overflow * taken * self.members, 1.0),
             self.steps_of_a_turn,
             self.key,
             self.first,
@@ -148,7 +156,7 @@ class Account(typing.NamedTuple):
             ValueError: its noise would be that of an earlier run, which could be taken off.
         """
         for run in self.runs:
-            if run.key == current.key and current.first < run.end:
+            if pairs(run.key) & pairs(current.key) and current.first < run.end:
                 raise ValueError(
                     "privacy.DPSGD: this training would have the noise of an earlier one of this "
                     "model, so that both could be taken apart. Give `fit` another `seed`."
@@ -166,9 +174,14 @@ class Account(typing.NamedTuple):
         return joined(self.runs, (self.current.at(step),))
 
     def constants(self) -> tuple | None:
-        """What the steps of the run that is going on have in them."""
+        """What the steps of the run that is going on have in them: the noise, what a sum is divided
+        by, the number of the first step where noise is correlated.
+        """
         current = self.current
-        return None if current is None else (current.noise_multiplier, current.batch_size)
+        if current is None:
+            return None
+        first = current.first if current.bands > 1 else 0
+        return current.noise_multiplier, current.batch_size, first
 
     def spent(self, step: int, delta: float | None, accountant: str) -> Spent:
         """What all of them revealed.
@@ -184,6 +197,28 @@ class Account(typing.NamedTuple):
             delta = min(delta + (1 + math.exp(min(value, 700.0))) * overflow, 1.0)
         by_turns = any(run.steps_of_a_turn > 1 for run in trained)
         return Spent(value, delta, runs, _in_words(value, delta, runs, by_turns))
+
+
+def pairs(key: tuple[int, ...] | None) -> set[tuple[int, int]]:
+    """The keys of the members, of those of all in one.
+
+    >>> sorted(pairs((1, 2, 3, 4)))
+    [(1, 2), (3, 4)]
+    """
+    words = key or ()
+    return set(zip(words[::2], words[1::2]))
+
+
+def run_of(noise_multiplier: float, q: float, steps: int, turn: int, bands: int) -> Run:
+    """What epsilon follows from, of some steps.
+
+    Args:
+        turn: steps in which each row is once, 1 where it is by its own coin.
+        bands: of how many steps the noise of one is made.
+    """
+    if bands == 1:
+        return Run(noise_multiplier, q, -(-steps // turn))
+    return Run(noise_multiplier * FINER, q, equal_steps(bands, steps, turn))
 
 
 def joined(runs: Sequence[Trained], others: Sequence[Trained]) -> tuple[Trained, ...]:
@@ -204,7 +239,8 @@ def in_short(trained: Sequence[Trained]) -> tuple[Run, ...]:
     """What epsilon follows from, runs of one kind in one."""
     runs: list[Run] = []
     for run in (run.run for run in trained):
-        if runs and runs[-1][:2] == run[:2]:
+        is_chosen = run.trials != 1  # each choice is one of its own
+        if runs and not is_chosen and runs[-1]._replace(steps=run.steps) == run:
             runs[-1] = run._replace(steps=runs[-1].steps + run.steps)
         else:
             runs.append(run)

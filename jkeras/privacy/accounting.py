@@ -32,6 +32,8 @@ class Run(typing.NamedTuple):
         noise_multiplier: standard deviation of the noise, over the bound of a row's gradient.
         q: the probability with which each row is in a step, each by its own coin.
         steps: how many.
+        trials: where the run is the best of several, how many there were on the average, see
+            `best_of`: the choice reveals, too.
 
     >>> Run(noise_multiplier=1.1, q=0.004, steps=100).steps
     100
@@ -40,6 +42,7 @@ class Run(typing.NamedTuple):
     noise_multiplier: float
     q: float
     steps: int
+    trials: float = 1.0
 
 
 def epsilon(
@@ -62,7 +65,8 @@ def epsilon(
             number of rows.
         steps: how many steps.
         delta: below 1 over the number of rows.
-        accountant: "rdp", or "pld", which takes the package dp-accounting and reveals less.
+        accountant: "rdp", or "pld", which takes the package dp-accounting and reveals less; it has
+            no rule for the best of several trials, which are taken by "rdp".
         runs: `Run`s, the one after the other, in place of one.
 
     Raises:
@@ -75,14 +79,22 @@ def epsilon(
     check_choice("accountant", accountant, ACCOUNTANTS, "privacy.epsilon")
     if runs is None:
         runs = [Run(noise_multiplier, q, steps)]
-    for run in runs:
-        _check(run, delta)
-    runs = [run for run in runs if run.steps and run.q]
+    if not 0 < delta < 1:
+        raise ValueError(explain("privacy.epsilon", "a delta between 0 and 1", f"delta={delta}"))
+    runs = list(filter(_reveals, runs))
     if not runs:
         return 0.0
     if any(run.noise_multiplier == 0 for run in runs):
         return math.inf
-    return _of_distributions(runs, delta) if accountant == "pld" else _of_divergences(runs, delta)
+    if accountant == "pld" and all(run.trials == 1 for run in runs):
+        return _of_distributions(runs, delta)
+    return _of_divergences(runs, delta)
+
+
+def _reveals(run: Run) -> bool:
+    """Whether a run that was checked reveals anything."""
+    check_run(run)
+    return bool(run.steps and run.q)
 
 
 def noise_for(
@@ -140,7 +152,8 @@ def _no_noise(epsilon: float, delta: float, accountant: Any, after: Sequence[Run
     return explain("privacy.noise_for", wanted, f"{received}, of which {spent:.4g} is spent", fix)
 
 
-def _check(run: Run, delta: float) -> None:
+def check_run(run: Run) -> None:
+    """Raises ValueError for numbers that no run has."""
     where = "privacy.epsilon"
     if not (run.noise_multiplier is not None and run.noise_multiplier >= 0):
         received = f"noise_multiplier={run.noise_multiplier}"
@@ -149,16 +162,28 @@ def _check(run: Run, delta: float) -> None:
         raise ValueError(explain(where, "a probability q from 0 to 1", f"q={run.q}"))
     if not (run.steps is not None and run.steps >= 0):
         raise ValueError(explain(where, "0 steps or more", f"steps={run.steps}"))
-    if not 0 < delta < 1:
-        raise ValueError(explain(where, "a delta between 0 and 1", f"delta={delta}"))
+    if not 1 <= run.trials < math.inf:
+        raise ValueError(explain(where, "1 trial or more", f"trials={run.trials}"))
 
 
 # ---------------------------------------------------------------- Rényi divergences
 
 
 def _of_divergences(runs: Sequence[Run], delta: float) -> float:
-    total = sum(run.steps * _divergences(run.q, run.noise_multiplier) for run in runs)
+    total = sum(map(_divergences_of, runs))
     return min(_converted(order, float(v), delta) for order, v in zip(ORDERS, total))
+
+
+def _divergences_of(run: Run) -> np.ndarray:
+    """Those of a run, of all orders; of the best of several trials by theorem 2 of Papernot and
+    Steinke 2022 (arXiv:2110.03620), with numbers of trials from a geometric distribution.
+    """
+    total = run.steps * _divergences(run.q, run.noise_multiplier)
+    if run.trials == 1:
+        return total
+    orders, often = np.array(ORDERS), math.log(run.trials)
+    of_choice = 2 * (1 - 1 / orders) * total + 2 * often / orders
+    return total + min(of_choice.min(), 2 * often) + often / (orders - 1)
 
 
 @functools.lru_cache(256)
@@ -239,6 +264,10 @@ def _of_distributions(runs: Sequence[Run], delta: float) -> float:
         ) from error
     accountant: Any = pld.PLDAccountant()
     for run in runs:
+        if run.q == 1:  # as one step, without the roundings of many
+            once = dp_accounting.GaussianDpEvent(run.noise_multiplier / math.sqrt(run.steps))
+            accountant.compose(once)
+            continue
         noise = dp_accounting.GaussianDpEvent(run.noise_multiplier)
         step = dp_accounting.PoissonSampledDpEvent(run.q, noise)
         accountant.compose(dp_accounting.SelfComposedDpEvent(step, run.steps))

@@ -5,8 +5,11 @@ weights that take the place of others, as those in few bits, or with an adapter 
 
 from typing import Any
 
+import numpy as np
+
 from jkeras.privacy.account import Account, Trained, joined
-from jkeras.privacy.recorded import run_as_json, runs_from_json
+from jkeras.privacy.recorded import run_as_json, runs_of_file
+from jkeras.privacy.sealing import of_model
 from jkeras.core.layer.view import variables_and_layers
 
 
@@ -20,8 +23,16 @@ def account_of(model: Any) -> Account:
 
 
 def step_of(model: Any) -> int:
-    """How many steps a model was trained for."""
+    """How many steps a model was trained for; of an ensemble, the member that took most."""
+    members = model.ensemble_members
+    if members is not None:
+        return steps_of(members.state)
     return int(model._step)
+
+
+def steps_of(state: Any) -> int:
+    """The number of steps in a `TrainState`, of an ensemble the largest."""
+    return int(np.max(state.step))
 
 
 def end_run(model: Any, account: Account, step: int) -> Account:
@@ -52,12 +63,34 @@ def _remember(part: Any, runs: tuple[Trained, ...]) -> None:
         vars(part)["private_runs"] = joined(part.private_runs, runs)
 
 
-def record_of(model: Any) -> list[dict] | None:
-    """The account of a model as plain data, for a file; None where it has none. The keys of random
-    numbers, with which noise could be taken off, are not in it.
+def hand_on(model: Any, other: Any) -> None:
+    """Gives a model that has the weights of another one, as a member of an ensemble, its account:
+    all of it, since the members were trained on the same rows.
     """
     runs = account_of(model).at(step_of(model))
-    return [run_as_json(run) for run in runs] or None
+    for part in variables_and_layers(other):
+        _remember(part, runs)
+    other.set_untracked(privacy_account=Account(runs))
+
+
+def take_place(model: Any, run: Trained) -> None:
+    """Puts one run in the place of all that a model and its weights remember."""
+    for part in variables_and_layers(model):
+        if part.private_runs:
+            vars(part)["private_runs"] = (run,)
+    model.set_untracked(privacy_account=Account((run,)))
+
+
+def record_of(model: Any) -> list[dict] | dict | None:
+    """The account of a model as plain data, for a file, with a seal where its training has one;
+    None where it has none. The keys of random numbers, with which noise could be taken off, are not
+    in it.
+    """
+    runs = [run_as_json(run) for run in account_of(model).at(step_of(model))]
+    privacy = model.compilation.privacy
+    if not runs or privacy is None or privacy.seal is None:
+        return runs or None
+    return {"runs": runs, "seal": privacy.seal.of(runs, of_model(model))}
 
 
 def take_up(model: Any, record: Any) -> None:
@@ -66,8 +99,9 @@ def take_up(model: Any, record: Any) -> None:
     Raises:
         ValueError: it is none.
     """
-    runs = runs_from_json(record)
+    runs = runs_of_file(record)
     for part in variables_and_layers(model):
         _remember(part, runs)
     account = model.privacy_account or Account()
-    model.set_untracked(privacy_account=account._replace(runs=joined(account.runs, runs)))
+    runs = joined(account.runs, runs)
+    model.set_untracked(privacy_account=account._replace(runs=runs), record_of_file=record)

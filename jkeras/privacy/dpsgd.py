@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.session.settings import settings
@@ -16,8 +17,11 @@ from jkeras.privacy.accounting import ACCOUNTANTS
 from jkeras.privacy.carrying import account_of, step_of
 from jkeras.privacy.clipping import CLIPPINGS, NORMS, check_bound
 from jkeras.privacy.fitting import PrivateFitting
+from jkeras.privacy.gathering import check_rows_said, gathered
 from jkeras.privacy.sampling import SampledSource, sampled
+from jkeras.privacy.sealing import Seal
 from jkeras.privacy.step import PrivateStep
+from jkeras.training.data import ArraySource
 from jkeras.training.data.source import Source
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.overrides import has_own_step
@@ -45,6 +49,17 @@ class DPSGD:
             what is revealed is not known here, and `batch_size` has to be given.
         batch_size: what a gradient's sum is divided by; None: the `batch_size` of `fit`, and in a
             step of your own the number of rows of its batch.
+        bands: of how many steps the noise of one is made, as DP-FTRL's: what one step adds the next
+            ones take off again in part, so that less of it is in their sum. Above 1 it takes
+            `sampling="turns"`, and each row is in the same step of each epoch. A step makes normal
+            numbers so many times.
+        rows: how many rows a source of batches has, such as a generator or a data set of tf.data or
+            Grain: it is read once, so that each row can be drawn; every row has to come once.
+        seal: seals the account in checkpoints and in files of the model, and sees, when a training
+            goes on, that both are as they were sealed.
+        check: compares the lengths and sums of `norms="ghost"` on 8 rows with those of gradients by
+            row, before the first step, and raises RuntimeError where a length is too small; None:
+            after the first epoch at whose end that costs less than 1 % of the time; False: never.
 
     Raises:
         ValueError: numbers out of range, or not one of `noise_multiplier`, `epsilon` and `noise`.
@@ -70,6 +85,10 @@ class DPSGD:
     accountant: str = "rdp"
     noise: Any = None
     batch_size: int | None = None
+    bands: int = 1
+    rows: int | None = None
+    seal: Seal | None = None
+    check: bool | None = None
 
     def __post_init__(self) -> None:
         ways = (self.noise_multiplier, self.epsilon, self.noise)
@@ -87,6 +106,8 @@ class DPSGD:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(explain(WHERE, f"{name} above 0", f"{name}={value}"))
+        check_rows_said(self.rows)
+        self._check_bands()
         check_bound(self.clip, WHERE)
         if not 0 < self.delta < 1:
             raise ValueError(explain(WHERE, "a delta between 0 and 1", f"delta={self.delta}"))
@@ -95,9 +116,23 @@ class DPSGD:
         check_choice("norms", self.norms, NORMS, WHERE)
         check_choice("accountant", self.accountant, ACCOUNTANTS, WHERE)
 
+    def _check_bands(self) -> None:
+        if not isinstance(self.bands, int) or self.bands < 1:
+            raise ValueError(explain(WHERE, "bands as an integer above 0", f"{self.bands!r}"))
+        is_plain = self.sampling == "turns" and self.noise is None
+        if self.bands > 1 and not is_plain:
+            wanted = "`sampling='turns'` and no `noise=` with bands above 1"
+            received = f"sampling={self.sampling!r}, noise={self.noise!r}"
+            raise ValueError(explain(WHERE, wanted, received))
+
     # ------------------------------------------------------------ what a training asks
 
-    def check(self, model: Any) -> None:
+    @property
+    def check_ghosts(self) -> bool | None:
+        """As `check`; False where there are no ghosts."""
+        return self.check if self.norms == "ghost" else False
+
+    def check_model(self, model: Any) -> None:
         """Sees that nothing in what was compiled goes around the noise.
 
         Raises:
@@ -119,7 +154,9 @@ class DPSGD:
 
     def prepare(self, model: Any) -> None:
         """Sees what was compiled, and gives its optimizer the noise where it is to add it."""
-        self.check(model)
+        self.check_model(model)
+        if self.seal is not None and model.record_of_file is not None:
+            self.seal.verify(model)
         if self.noise is not None:
             import optax
 
@@ -130,9 +167,17 @@ class DPSGD:
         """Gives a training a key that nobody can guess, where no seed was set: 64 bits of the
         system's own random numbers, in place of what follows from one of 10^9 seeds.
         """
-        if settings.seed is None:
-            words = [secrets.randbits(32) for _ in range(2)]
-            model.set_untracked(_train_key=jnp.array(words, "uint32"))
+        if settings.seed is not None:
+            return
+        members = model.ensemble_members
+        count = 1 if members is None else members.size
+        words = [[secrets.randbits(32) for _ in range(2)] for _ in range(count)]
+        keys = jax.device_put(np.array(words, "uint32"))
+        if members is None:
+            model.set_untracked(_train_key=keys[0])
+        else:
+            layout = members.layout
+            layout.scatter(layout.gather(copies=False).replace(rng=keys))
 
     def spent(self, model: Any, delta: float | None) -> Spent:
         """What the trainings of a model have revealed.
@@ -149,16 +194,21 @@ class DPSGD:
 
     def train_step(self, model: Any) -> PrivateStep:
         """The training step of a compiled model."""
-        self.check(model)
+        self.check_model(model)
         return PrivateStep(LazyLayout(model), self)
 
-    def sampled(self, source: Source, steps: int, microbatches: int) -> SampledSource:
+    def gathered(self, source: Source) -> ArraySource:
+        """The rows of a source, which can be reached by number."""
+        return gathered(source, self.rows)
+
+    def sampled(self, source: ArraySource, steps: int, microbatches: int) -> SampledSource:
         """The source of a training of so many steps, with its rows as this samples them."""
         distribution = settings.distribution
         devices = 1 if distribution is None else math.prod(distribution.device_mesh.shape)
         # the rows of a group are cut over the devices
         multiple = devices * microbatches
-        return sampled(source, self.sampling, steps, multiple)
+        sampling = "cyclic" if self.bands > 1 else self.sampling
+        return sampled(source, sampling, steps, multiple)
 
     def fitting(self, model: Any, source: SampledSource, steps: int) -> PrivateFitting:
         """What a `fit` of so many steps asks and tells."""

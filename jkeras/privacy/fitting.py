@@ -5,12 +5,16 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from jkeras.core.errors import explain
-from jkeras.privacy.account import Account, Current, in_short, joined
+from jkeras.privacy.account import Account, Current, in_short, joined, run_of
 from jkeras.privacy.accounting import noise_for
-from jkeras.privacy.carrying import account_of, end_run
+from jkeras.privacy.carrying import account_of, end_run, steps_of
+from jkeras.privacy.checking import Checking
 from jkeras.privacy.recorded import account_as_json, account_from_json
 from jkeras.privacy.sampling import PoissonSource, SampledSource, overflow
+from jkeras.privacy.sealing import of_state
 from jkeras.training.step.state import TrainState
 from jkeras.training.types import Logs
 
@@ -19,6 +23,7 @@ if typing.TYPE_CHECKING:
 
 WHERE = "privacy.DPSGD"
 KEPT = {"account", "begun", "planned", "epsilon"}  # in a checkpoint
+SEAL = "seal"  # beside them, where there is one
 
 
 class PrivateFitting:
@@ -32,6 +37,10 @@ class PrivateFitting:
     def __init__(self, privacy: "DPSGD", model: Any, source: SampledSource, steps: int) -> None:
         self.privacy, self.model, self.source, self.steps = privacy, model, source, steps
         self._begun = 0  # the step of the model at which the `fit` began
+        self._checking = Checking(privacy.check_ghosts, model)
+        if privacy.bands > 1 and model.ensemble_members is not None:
+            wanted = "an ensemble with independent noise"
+            raise ValueError(explain(WHERE, wanted, f"bands={privacy.bands}"))
         if not privacy.delta < 1 / source.size:
             received = f"delta={privacy.delta} for {source.size} rows"
             raise ValueError(explain(WHERE, "a delta below 1 over the number of rows", received))
@@ -46,10 +55,11 @@ class PrivateFitting:
             advice = "begin afresh in another folder"
             received = "a checkpoint of a training without `privacy`"
             raise ValueError(explain(WHERE, "its own checkpoint", received, advice))
-        step = int(state.step)
+        step = steps_of(state)
         self._begun = step
         account = account_of(self.model)
         if stored is not None:
+            stored = self._unsealed(stored, state)
             saved, self._begun = self._saved(stored, step)
             account = Account(joined(account.runs, saved.runs), saved.current)
         if not self._goes_on(account.current, stored):
@@ -57,6 +67,20 @@ class PrivateFitting:
             account = account.begin(self._current(state, account))
         self.source.stream = (*account.current.key, account.current.first)
         self.model.set_untracked(privacy_account=account)
+        self._checking.begin(state, self.source.peek())
+
+    def _unsealed(self, stored: Any, state: TrainState) -> Any:
+        """What a checkpoint has beside its seal.
+
+        Raises:
+            ValueError: it is not what was sealed.
+        """
+        if not isinstance(stored, dict):
+            return stored
+        kept = {name: value for name, value in stored.items() if name != SEAL}
+        if self.privacy.seal is not None:
+            self.privacy.seal.check(stored.get(SEAL), kept, of_state(state), "The checkpoint")
+        return kept
 
     @staticmethod
     def _saved(stored: dict, step: int) -> tuple[Account, int]:
@@ -85,6 +109,8 @@ class PrivateFitting:
                 return False
         elif asked is not None and asked != current.noise_multiplier:
             return False
+        if [current.bands, current.members] != [self.privacy.bands, self._members()]:
+            return False
         rate = current.q, current.steps_of_a_turn
         return rate == self._rate() and current.batch_size == self._batch_size()
 
@@ -99,14 +125,14 @@ class PrivateFitting:
 
     def _current(self, state: TrainState, account: Account) -> Current:
         """The run that begins."""
-        source, step = self.source, int(state.step)
+        source, step = self.source, steps_of(state)
         q, turn = self._rate()
         too_few = 0.0
         if turn == 1 and q < 1:
             too_few = overflow(source.size, source.q, source.full_size)
         left = max(self.steps - (step - self._begun), 1)
-        multiplier = self._multiplier(account, q, -(-left // turn))
-        key = tuple(int(word) for word in state.rng)
+        multiplier = self._multiplier(account, q, left, turn)
+        key = tuple(int(word) for word in np.ravel(state.rng))
         return Current(
             multiplier,
             q,
@@ -117,39 +143,53 @@ class PrivateFitting:
             step,
             secrets.token_hex(16),
             self.privacy.delta,
+            self.privacy.bands,
+            self._members(),
         )
 
-    def _multiplier(self, account: Account, q: float, steps: int) -> float:
+    def _members(self) -> int:
+        """How many models are trained side by side."""
+        members = self.model.ensemble_members
+        return 1 if members is None else members.size
+
+    def _multiplier(self, account: Account, q: float, steps: int, turn: int) -> float:
         privacy = self.privacy
         if privacy.noise is not None:
             return 0.0
         if privacy.epsilon is None:
             return privacy.noise_multiplier
-        return noise_for(
+        run = run_of(1.0, q, steps, turn, privacy.bands)
+        noise = noise_for(
             privacy.epsilon,
             privacy.delta,
             q,
-            steps,
+            run.steps * self._members(),
             privacy.accountant,
             after=in_short(account.runs),
         )
+        return noise / run.noise_multiplier
 
     def logs(self, state: TrainState) -> Logs:
         """What is told after an epoch."""
+        if not self._checking.is_done:
+            self._checking.look(state, self.source.peek())
         if self.privacy.noise is not None:
             return {}
         account, privacy = self.model.privacy_account, self.privacy
-        spent = account.spent(int(state.step), privacy.delta, privacy.accountant)
+        spent = account.spent(steps_of(state), privacy.delta, privacy.accountant)
         return {"epsilon": spent.epsilon}
 
-    def kept(self) -> dict:
-        """What a checkpoint keeps."""
-        return {
+    def kept(self, state: TrainState) -> dict:
+        """What a checkpoint of a state keeps."""
+        kept = {
             "account": account_as_json(self.model.privacy_account),
             "begun": self._begun,
             "planned": self.steps,
             "epsilon": self.privacy.epsilon,
         }
+        if self.privacy.seal is None:
+            return kept
+        return {**kept, SEAL: self.privacy.seal.of(kept, of_state(state))}
 
     def end(self, step: Callable[[], int]) -> None:
         """Ends, at a step of the model; at the last that was planned where the state is lost, as by

@@ -28,8 +28,9 @@ def _is_whole(least: int) -> Callable[[Any], bool]:
 
 
 def _is_key(value: Any) -> bool:
-    is_pair = isinstance(value, (list, tuple)) and len(value) == 2
-    return is_pair and all(map(_is_whole(0), value))
+    if not isinstance(value, (list, tuple)) or not value or len(value) % 2:
+        return False
+    return all(map(_is_whole(0), value))
 
 
 CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -43,17 +44,23 @@ CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "delta": ("a number between 0 and 1", lambda v: _is_number(v) and 0 < v < 1),
     "overflow": ("a probability from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1),
     "steps_of_a_turn": ("a whole number of 1 or more", _is_whole(1)),
+    "trials": ("a finite number of 1 or more", lambda v: _is_number(v) and v >= 1),
     "batch_size": ("a whole number of 1 or more", _is_whole(1)),
-    "key": ("two whole numbers", _is_key),
+    "key": ("two whole numbers for each member", _is_key),
+    "members": ("a whole number of 1 or more", _is_whole(1)),
+    "bands": ("a whole number of 1 or more", _is_whole(1)),
     "first": ("a whole number of 0 or more", _is_whole(0)),
     "end": ("a whole number of 0 or more", _is_whole(0)),
 }
-OF_FILES = tuple(name for name in Trained._fields if name not in ("key", "first", "end"))
+# `trials` is there where a run is the best of several
+OF_FILES = tuple(n for n in Trained._fields if n not in ("key", "first", "end", "trials"))
+OF_CHECKPOINTS = (*OF_FILES, "key", "first", "end")
 
 
 def run_as_json(run: Trained) -> dict:
     """A run for the file of a model."""
-    return {name: getattr(run, name) for name in OF_FILES}
+    names = OF_FILES if run.trials == 1 else (*OF_FILES, "trials")
+    return {name: getattr(run, name) for name in names}
 
 
 def runs_from_json(data: Any) -> tuple[Trained, ...]:
@@ -62,15 +69,25 @@ def runs_from_json(data: Any) -> tuple[Trained, ...]:
     Raises:
         ValueError: it cannot be.
     """
-    return tuple(Trained(**_checked(run, OF_FILES)) for run in _checked_list(data))
+    return tuple(_run_from_json(run, OF_FILES) for run in _checked_list(data))
+
+
+def runs_of_file(record: Any) -> tuple[Trained, ...]:
+    """The runs in the account of a file, with a seal or without.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(record, dict):
+        return runs_from_json(record)
+    if set(record) != {"runs", "seal"} or not isinstance(record["seal"], str):
+        raise _refused("'runs' and 'seal'", record)
+    return runs_from_json(record["runs"])
 
 
 def account_as_json(account: Account) -> dict:
     """An account for a checkpoint, which has the keys of random numbers anyway."""
-    runs = [
-        run_as_json(run) if run.key is None else run._replace(key=list(run.key))._asdict()
-        for run in account.runs
-    ]
+    runs = [run_as_json(run) if run.key is None else _with_key(run) for run in account.runs]
     current = account.current
     if current is not None:
         current = current._replace(key=list(current.key))._asdict()
@@ -90,16 +107,35 @@ def account_from_json(data: Any, begun: int, step: int) -> Account:
         raise _refused("'runs' and 'current'", data)
     runs = []
     for run in _checked_list(data["runs"]):
-        names = Trained._fields if isinstance(run, dict) and "key" in run else OF_FILES
-        values = _checked(run, names)
-        runs.append(Trained(**values | ({"key": tuple(run["key"])} if "key" in run else {})))
+        names = OF_CHECKPOINTS if isinstance(run, dict) and "key" in run else OF_FILES
+        read = _run_from_json(run, names)
+        runs.append(read if read.key is None else read._replace(key=tuple(read.key)))
     if data["current"] is None:
         raise _refused("the run that was going on", None)
-    values = _checked(data["current"], Current._fields)
+    values = _checked(_with_bands(data["current"]), Current._fields)
     current = Current(**values | {"key": tuple(values["key"])})
+    if len(current.key) != 2 * current.members:
+        raise _refused("a key for each member", data["current"])
     account = Account(tuple(runs), current)
     _check_steps(account, begun, step)
     return account
+
+
+def _with_key(run: Trained) -> dict:
+    """A run of this process for a checkpoint."""
+    return {**run_as_json(run), "key": list(run.key), "first": run.first, "end": run.end}
+
+
+def _run_from_json(data: Any, names: tuple[str, ...]) -> Trained:
+    """A run that has these names, and `trials` where it is the best of several."""
+    if isinstance(data, dict) and "trials" in data:
+        names = (*names, "trials")
+    return Trained(**_checked(data, names))
+
+
+def _with_bands(current: Any) -> Any:
+    """A run that was going on, of a checkpoint that is older than correlated noise."""
+    return {"bands": 1, "members": 1, **current} if isinstance(current, dict) else current
 
 
 def _check_steps(account: Account, begun: int, step: int) -> None:

@@ -2,13 +2,11 @@
 
 import collections.abc
 import warnings
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.errors import explain
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.source import Batch
 
@@ -135,23 +133,33 @@ class TurnsSource(SampledSource):
     """Each row is in one step of an epoch."""
 
     def rows(self, seed: int, epoch: int) -> list[np.ndarray]:
-        order = self.order(seed, epoch)
+        return self._cut(self.order(seed, epoch))
+
+    def _cut(self, order: np.ndarray) -> list[np.ndarray]:
         return [order[i : i + self.expected] for i in range(0, self.size, self.expected)]
 
 
-def sampled(source: Any, sampling: str, steps: int, multiple: int) -> SampledSource:
+class CyclicSource(TurnsSource):
+    """Each row is in one step of an epoch, the same in each, so that as many steps are between any
+    two in which it is.
+    """
+
+    def rows(self, seed: int, epoch: int) -> list[np.ndarray]:
+        return self._cut(self.order(seed, 0))
+
+
+SOURCES = {"poisson": PoissonSource, "turns": TurnsSource, "cyclic": CyclicSource}
+
+
+def sampled(source: ArraySource, sampling: str, steps: int, multiple: int) -> SampledSource:
     """A source of arrays with its rows sampled for a training of so many steps.
 
     Args:
         multiple: a step has a multiple of so many slots.
 
     Raises:
-        ValueError: a source whose rows cannot be reached by number, or another process has some.
+        ValueError: another process has some of the rows.
     """
-    if not isinstance(source, ArraySource):
-        kind = getattr(source, "name", type(source).__name__)
-        wanted = "arrays, whose rows it can sample"
-        raise ValueError(explain("privacy.DPSGD", wanted, kind, "pass `x` and `y` as arrays"))
     if jax.process_count() > 1:
         raise ValueError(
             "privacy.DPSGD: expected one process, which has all rows, received "
@@ -162,8 +170,7 @@ def sampled(source: Any, sampling: str, steps: int, multiple: int) -> SampledSou
     if sampling == "poisson":
         slots = cap_for(source.size, expected / source.size, steps)
     slots = -(-slots // multiple) * multiple
-    cls = PoissonSource if sampling == "poisson" else TurnsSource
-    return cls(source, slots, expected)
+    return SOURCES[sampling](source, slots, expected)
 
 
 __all__ = ["cap_for", "sample"]

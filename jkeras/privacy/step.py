@@ -1,10 +1,12 @@
 """A training step in which a row adds a bounded amount to the gradient, and noise hides it."""
 
+import functools
 import typing
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core.names.dtypes import wide
 from jkeras.core.errors import explain
@@ -12,6 +14,7 @@ from jkeras.kernel.microbatch import cut
 from jkeras.kernel.valid_rows import expand_like
 from jkeras.ops.kernels import inside_loop
 from jkeras.privacy.clipping import clipped_grad
+from jkeras.privacy.correlated import weights
 from jkeras.privacy.rows import check_rows
 from jkeras.random.keys import sampling_key
 from jkeras.training.data.sizes import size_of
@@ -68,15 +71,11 @@ class PrivateStep(TrainStep):
         valid = jnp.ones(size, bool) if rows is None else rows
         rng = jax.random.fold_in(state.rng, state.step)
         total, passed = self._summed(BatchLoss(layout), state, batch, valid, rng)
-        grads = self._with_noise(total, size, rng)
+        grads = self._with_noise(total, size, state)
         if self.privacy.noise is None:  # sums and noise are wider than 16 bits
             grads = map_structure(lambda v, like: v.astype(like.dtype), grads, state.params)
         params, opt_state = layout.update(grads, state)
-        metrics = map_structure(
-            lambda before, after: before + _sum_where(valid, after - before),
-            state.metrics,
-            passed.metrics,
-        )
+        metrics = map_structure(functools.partial(_added_up, valid), state.metrics, passed.metrics)
         state = state.replace(
             step=state.step + 1,
             params=constrained(layout, params),
@@ -98,7 +97,7 @@ class PrivateStep(TrainStep):
         keys = jax.random.key_data(jax.random.split(jax.random.wrap_key_data(rng), size))
         privacy = self.privacy
         gradient = clipped_grad(
-            _loss_of_row(loss, state),
+            loss_of_row(loss, state),
             privacy.clip,
             clipping=privacy.clipping,
             norms=privacy.norms,
@@ -126,18 +125,21 @@ class PrivateStep(TrainStep):
 
     # ------------------------------------------------------------ noise
 
-    def _with_noise(self, total: Tree, size: int, rng: jax.Array) -> Tree:
+    def _with_noise(self, total: Tree, size: int, state: TrainState) -> Tree:
         """The gradient of the rows that were expected, from the sum of those that came."""
         if self.privacy.noise is not None:
             return total  # the optimizer goes on from there
-        multiplier, batch_size = self._constants(size)
-        key = jax.random.fold_in(rng, OF_NOISE)
-        total = add_noise(total, key, multiplier * self.privacy.clip)
+        multiplier, batch_size, first = self._constants(size)
+        stddev, coefficients = multiplier * self.privacy.clip, weights(self.privacy.bands)
+        if len(coefficients) == 1:
+            total = add_noise(total, _noise_key(state.rng, state.step), stddev)
+        else:
+            total = _with_correlated(total, state, stddev * np.array(coefficients), first)
         return map_structure(lambda v: v / batch_size, total)
 
-    def _constants(self, size: int) -> tuple[float, int]:
-        """(noise multiplier, what the sum is divided by): what `fit` has computed, or in a step of
-        the user's own what was passed.
+    def _constants(self, size: int) -> tuple[float, int, int]:
+        """(noise multiplier, what the sum is divided by, number of the first step): what `fit` has
+        computed, or in a step of the user's own what was passed.
         """
         privacy, account = self.privacy, self.model.privacy_account
         if account is not None and account.current is not None:
@@ -152,10 +154,32 @@ class PrivateStep(TrainStep):
                     "find it with `privacy.noise_for`",
                 )
             )
-        return privacy.noise_multiplier, privacy.batch_size or size
+        return privacy.noise_multiplier, privacy.batch_size or size, 0
 
 
-def add_noise(total: Tree, key: jax.Array, stddev: float) -> Tree:
+def _noise_key(rng: jax.Array, step: jax.Array) -> jax.Array:
+    """Of the normal numbers of a step."""
+    return jax.random.fold_in(jax.random.fold_in(rng, step), OF_NOISE)
+
+
+def _with_correlated(total: Tree, state: TrainState, deviations: np.ndarray, first: int) -> Tree:
+    """A tree with the sum of the normal numbers of the last steps in every number.
+
+    Args:
+        deviations: what those of each step are multiplied by, this one's first.
+        first: number of the step before which there were none.
+    """
+    factors = jnp.asarray(deviations, "float32")
+
+    def one(back: jax.Array, noisy: Tree) -> Tree:
+        step = state.step - back
+        deviation = jnp.where(step >= first, factors[back], 0)
+        return add_noise(noisy, _noise_key(state.rng, step), deviation)
+
+    return jax.lax.fori_loop(0, len(deviations), one, map_structure(wide, total))
+
+
+def add_noise(total: Tree, key: jax.Array, stddev: float | jax.Array) -> Tree:
     """A tree with normal noise in every number.
 
     Args:
@@ -175,11 +199,20 @@ def add_noise(total: Tree, key: jax.Array, stddev: float) -> Tree:
     return treedef.unflatten(noisy)
 
 
+def _added_up(valid: jax.Array, before: jax.Array, after: jax.Array) -> jax.Array:
+    """A total with what each row adds to it; what is no number, as who of an ensemble is active, as
+    it is.
+    """
+    if before.dtype == jnp.bool_:
+        return before
+    return before + _sum_where(valid, after - before)
+
+
 def _sum_where(valid: jax.Array, array: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(expand_like(valid, array), array, 0), 0)
 
 
-def _loss_of_row(batch_loss: BatchLoss, state: TrainState) -> Callable:
+def loss_of_row(batch_loss: BatchLoss, state: TrainState) -> Callable:
     """The loss of a row as of a batch of it alone, and what it leaves behind."""
     attack = batch_loss.model.compilation.adversarial
 

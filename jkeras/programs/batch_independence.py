@@ -127,7 +127,8 @@ def _needed(jaxpr: "Jaxpr", outputs: Sequence["Var"]) -> tuple["Jaxpr", list[int
     needed = {v for v in outputs if not is_literal(v)}
     kept = []
     for place, eqn in reversed(list(enumerate(jaxpr.eqns))):
-        if needed.intersection(eqn.outvars):
+        # what calls the host is seen, though no output needs it
+        if needed.intersection(eqn.outvars) or eqn.effects:
             needed.update(v for v in eqn.invars if not is_literal(v))
             kept.append(place)
     places = kept[::-1]

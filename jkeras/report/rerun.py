@@ -51,10 +51,28 @@ def program_of(report: Report) -> Program:
     Raises:
         CannotRun: it is no script, its file or folder is not here, or it ran in several processes.
     """
+    _check(report)
+    recorded = report.facts["program"]
+    script, launcher = recorded["script"], recorded.get("launcher")
+    # -P: no module comes from the folder, which the report names
+    prefix = ["-P", "-m", "jkeras", *launcher] if launcher else []
+    command = [sys.executable, *prefix, script, *recorded["arguments"]]
+    is_changed = hash_of_file(script) != recorded.get("sha256")
+    return Program(command, recorded["folder"], is_changed, installed.is_installed(script))
+
+
+def _is_of_script(recorded: dict) -> bool:
+    """Whether a script ran, by Python or by `jkeras run`."""
+    if recorded.get("module") or recorded.get("launcher") not in LAUNCHERS:
+        return False
+    return isinstance(recorded.get("script"), str)
+
+
+def _check(report: Report) -> None:
+    """Raises where what a report names cannot be run here."""
     recorded = report.facts["program"]
     script, folder, arguments = (recorded.get(name) for name in ("script", "folder", "arguments"))
-    launcher = recorded.get("launcher")
-    if not isinstance(script, str) or recorded.get("module") or launcher not in LAUNCHERS:
+    if not _is_of_script(recorded):
         raise CannotRun(
             "the report is not of a script that `python script.py` or `python -m jkeras run "
             "script.py` ran, but of a notebook, a module, `python -c` or the like"
@@ -67,11 +85,6 @@ def program_of(report: Report) -> Program:
         raise CannotRun(f"there is no folder {folder}")
     if not isinstance(arguments, list) or not all(isinstance(word, str) for word in arguments):
         raise CannotRun(f"its arguments are no list of texts: {arguments}")
-    # -P: no module comes from the folder, which the report names
-    prefix = ["-P", "-m", "jkeras", *launcher] if launcher else []
-    command = [sys.executable, *prefix, script, *arguments]
-    is_changed = hash_of_file(script) != recorded.get("sha256")
-    return Program(command, folder, is_changed, installed.is_installed(script))
 
 
 def run(program: Program, path: str, folder: str) -> pathlib.Path:

@@ -41,10 +41,15 @@ def restore(model: Any, members: Iterable[str], read: Callable[[str], bytes]) ->
         return
     for path, thing in weights.parts(model):
         prefix = PREFIX + below(path, "")
-        inside = [name.removeprefix(prefix) for name in files if name.startswith(prefix)]
-        names = [name for name in inside if name and "/" not in name]
+        names = _right_in(prefix, files)
         if names and hasattr(thing, "load_assets"):
             with tempfile.TemporaryDirectory() as folder:
                 for name in names:
                     pathlib.Path(folder, name).write_bytes(read(prefix + name))
                 thing.load_assets(folder)
+
+
+def _right_in(prefix: str, files: Iterable[str]) -> list[str]:
+    """The names of the files right in a folder, not of those in folders below it."""
+    inside = [name.removeprefix(prefix) for name in files if name.startswith(prefix)]
+    return [name for name in inside if name and "/" not in name]

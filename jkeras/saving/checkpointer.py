@@ -8,7 +8,7 @@ import jax
 from jkeras.core.errors import check_choice
 from jkeras.core.names.registry import public
 from jkeras.saving import local_arrays, newest
-from jkeras.saving.tier import Tier
+from jkeras.saving.tier import Kept, Tier
 from jkeras.saving.types import FilePath
 
 
@@ -84,10 +84,7 @@ class Checkpointer:
         self.every, self.every_remote = every, every_remote
         self._durable = Tier(
             _one_folder(folder, then, local),
-            max_to_keep,
-            keep_every=keep_every,
-            keep_best=keep_best,
-            mode=mode,
+            Kept(max_to_keep, keep_every, keep_best, mode),
             every=every if local is None else every_remote,
             background=background,
         )
@@ -95,7 +92,7 @@ class Checkpointer:
         if local is not None:
             self._local = Tier(
                 local_arrays.folder_of_this_process(local),
-                keep_local,
+                Kept(keep_local),
                 every=every,
                 background=background,
                 form=local_arrays,

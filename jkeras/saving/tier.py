@@ -64,11 +64,20 @@ class Report(typing.NamedTuple):
         return text
 
 
+class Kept(typing.NamedTuple):
+    """Which checkpoints stay, as of `Checkpointer`."""
+
+    max_to_keep: int | None
+    keep_every: int | None = None
+    keep_best: str | None = None
+    mode: str = "min"
+
+
 class Tier(StepStore):
     """A folder of training states.
 
     Args:
-        folder, max_to_keep, keep_every, keep_best, mode, every, background: as of `Checkpointer`.
+        folder, every, background: as of `Checkpointer`.
         form: what writes and reads the arrays: `arrays`, or `local_arrays` for a folder of this
             process alone.
     """
@@ -76,20 +85,14 @@ class Tier(StepStore):
     def __init__(
         self,
         folder: FilePath,
-        max_to_keep: int | None,
+        kept: Kept,
         *,
-        keep_every: int | None = None,
-        keep_best: str | None = None,
-        mode: str = "min",
         every: int | str = "epoch",
         background: bool = True,
         form: types.ModuleType = arrays,
     ) -> None:
         super().__init__(folder, EXTRA, background, form)
-        self.max_to_keep = max_to_keep
-        self.keep_every = keep_every
-        self.keep_best = keep_best
-        self.mode = mode
+        self.max_to_keep, self.keep_every, self.keep_best, self.mode = kept
         self.every = every
         self._best = UNKNOWN
 

@@ -5,6 +5,7 @@
 import collections
 import contextlib
 import functools
+import operator
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -133,19 +134,25 @@ def _attributes(thing: Any, path: str, layers: str) -> list[tuple[str, Any]]:
     if "compilation" in attributes:  # of a model, whose optimizer is among its attributes in Keras
         attributes.setdefault("optimizer", thing.optimizer)
     if isinstance(thing, Layer) and hasattr(thing, "layers"):
-        inner = getattr(thing, "_all_layers", None) or thing.layers
-        if hasattr(thing, "_operations") or hasattr(thing, "_all_layers"):
-            first = [("layers", inner)]
+        layers_of_thing, are_first = _layers_of(thing)
+        if are_first:
+            first = [("", "layers", layers_of_thing)]
         else:
-            attributes["layers"] = inner
-    private_last = sorted([("~" * name.startswith("_") + name, name) for name in attributes])
+            attributes["layers"] = layers_of_thing
+    private_last = [("~" * k.startswith("_") + k, k, value) for k, value in attributes.items()]
     steps = []
-    for name, value in first + [(name, attributes[name]) for _, name in private_last]:
+    for _, name, value in first + sorted(private_last, key=operator.itemgetter(0)):
         if type(value) in ENDS or name in SKIPPED:
             continue
         if isinstance(value, CONTAINERS) or _is_saved(value):
             steps.append((below(path, layers if name == "layers" else name), value))
     return steps
+
+
+def _layers_of(model: Any) -> tuple[Any, bool]:
+    """The layers of a model, and whether they come first, as those of a graph do."""
+    layers = getattr(model, "_all_layers", None) or model.layers
+    return layers, hasattr(model, "_operations") or hasattr(model, "_all_layers")
 
 
 def _properties(thing: Any) -> dict[str, Any]:

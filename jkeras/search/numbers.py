@@ -201,10 +201,14 @@ def _named(name: str, candidates: list[Number]) -> list[Number]:
     fields = SHORT.get(name, (name,))
     matches = [number for number in candidates if number.field in fields and number.owner != WEIGHT]
     of_optimizer = [number for number in matches if number.owner == OPTIMIZER]
-    if matches:
-        return of_optimizer or matches
+    if not matches:
+        raise _unknown(name, candidates)
+    return of_optimizer or matches
+
+
+def _unknown(name: str, candidates: list[Number]) -> ValueError:
     names = [number.name for number in candidates]
-    raise ValueError(
+    return ValueError(
         f"The space names {name!r}, which is no number of the model. It has {', '.join(names)}; "
         '"seed" can be searched too, and the arguments of the function that makes the model.'
         f"{suggestion(name, [*names, *(number.field for number in candidates), 'dropout', 'seed'])}"

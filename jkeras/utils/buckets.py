@@ -1,7 +1,7 @@
 """Sequences of many lengths as batches of few: each length that a step meets is compiled once."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -72,15 +72,10 @@ def bucket_by_length(
         _check_lengths("y", y, counts)
     elif y is not None:
         y = np.asarray(y)
-    return Buckets(
-        parts,
-        y,
-        None if sample_weight is None else np.asarray(sample_weight),
-        Arrangement(counts, _chosen(counts, lengths), batch_size, shuffle, seed),
-        value,
-        mask,
-        per_step,
-    )
+    if sample_weight is not None:
+        sample_weight = np.asarray(sample_weight)
+    arrangement = Arrangement(counts, _chosen(counts, lengths), batch_size, shuffle, seed)
+    return Buckets(Sequences(parts, y, sample_weight, per_step), arrangement, value, mask)
 
 
 class Arrangement:
@@ -120,6 +115,22 @@ class Arrangement:
                 self.batches.append(rows[start : start + self.batch_size])
 
 
+class Sequences(NamedTuple):
+    """What batches are made of.
+
+    Attributes:
+        parts: sequences by name; None: the name of the only ones.
+        y: labels of each sequence, or of each of its steps.
+        sample_weight: of each sequence, or None.
+        per_step: whether labels are those of steps.
+    """
+
+    parts: dict[str | None, list[np.ndarray]]
+    y: Any
+    sample_weight: np.ndarray | None
+    per_step: bool
+
+
 class Buckets(PyDataset):
     """What `bucket_by_length` returns.
 
@@ -129,23 +140,13 @@ class Buckets(PyDataset):
     """
 
     def __init__(
-        self,
-        parts: dict[str | None, list[np.ndarray]],
-        y: Any,
-        sample_weight: Any,
-        arrangement: Arrangement,
-        value: Any,
-        mask: bool,
-        per_step: bool,
+        self, sequences: Sequences, arrangement: Arrangement, value: Any, mask: bool
     ) -> None:
         super().__init__()
-        self.parts = parts
-        self.y = y
-        self.sample_weight = sample_weight
+        self.parts, self.y, self.sample_weight, self.per_step = sequences
         self.arrangement = arrangement
         self.value = value
         self.mask = mask
-        self.per_step = per_step
         self.lengths = arrangement.lengths.tolist()
         self.num_shapes = 2 * len(self.lengths)  # a last batch of each may be smaller
 

@@ -1,6 +1,7 @@
 """Data sets from folders of files: images, texts, sounds, with one folder for each class."""
 
 import concurrent.futures
+import dataclasses
 import os
 from typing import Any
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 THREADS = 8
 
 
+@dataclasses.dataclass(eq=False)
 class Folder:
     """The files of a folder with their labels, and the data sets made from them.
 
@@ -33,38 +35,29 @@ class Folder:
         subset: "training", "validation" or "both", of a `validation_split`.
     """
 
-    def __init__(
-        self,
-        directory: str | os.PathLike,
-        labels: Any,
-        label_mode: str | None,
-        class_names: list[str] | None,
-        batch_size: int | None,
-        shuffle: bool,
-        seed: int | None,
-        validation_split: float | None,
-        subset: str | None,
-        follow_links: bool,
-        verbose: bool,
-        formats: tuple[str, ...],
-        what: str,
-    ) -> None:
-        self.directory = os.fsdecode(directory)
-        self.formats = formats
-        self.what = what
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.subset = subset
-        self.split = validation_split
-        self.follow_links = follow_links
-        self.label_mode = None if labels is None else label_mode
-        _check_labels(labels, label_mode, class_names)
-        _check_split(validation_split, subset, shuffle, seed)
-        if seed is None:
-            seed = np.random.randint(1_000_000)
-        self.seed = seed
-        if label_mode is None:
-            labels = None
+    directory: str | os.PathLike
+    labels: Any
+    label_mode: str | None
+    class_names: list[str] | None
+    batch_size: int | None
+    shuffle: bool
+    seed: int | None
+    validation_split: float | None
+    subset: str | None
+    follow_links: bool
+    verbose: bool
+    formats: tuple[str, ...]
+    what: str
+
+    def __post_init__(self) -> None:
+        labels, class_names = self.labels, self.class_names
+        self.directory = os.fsdecode(self.directory)
+        _check_labels(labels, self.label_mode, class_names)
+        _check_split(self.validation_split, self.subset, self.shuffle, self.seed)
+        if self.seed is None:
+            self.seed = np.random.randint(1_000_000)
+        if labels is None or self.label_mode is None:
+            labels = self.label_mode = None
         self.class_names = None
         self.labels = None
         if labels == "inferred":
@@ -76,9 +69,9 @@ class Folder:
                 'With `label_mode="binary"` there must be two classes. Received: '
                 f"{self.class_names}"
             )
-        if verbose:
+        if self.verbose:
             self._report()
-        if shuffle:
+        if self.shuffle:
             np.random.RandomState(self.seed).shuffle(self.paths)
             if self.labels is not None:
                 np.random.RandomState(self.seed).shuffle(self.labels)
@@ -191,7 +184,7 @@ class Folder:
 
     def _rows(self, subset: str | None) -> slice:
         """Which files are for training, or for validation."""
-        count = len(self.paths) - int(self.split * len(self.paths))
+        count = len(self.paths) - int(self.validation_split * len(self.paths))
         if subset == "training":
             return slice(None, count)
         return slice(count, None)

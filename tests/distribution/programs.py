@@ -20,7 +20,7 @@ import jkeras
 from jkeras import distribution as dist
 from jkeras import layers, losses, ops
 from jkeras.ops.attention import attention
-from jkeras.ops.attention_plain import padding_segments
+from jkeras.ops.attention_plain import Form, padding_segments
 from jkeras.ops.kernels import traced_for
 from jkeras.saving import Checkpointer
 from jkeras.training.data import placement
@@ -292,7 +292,8 @@ def largest_difference(layout, options, is_padded, x):
         segments = padding_segments(mask, mask, 8, 16, 16)
 
     def run(by, *x):
-        y = attention(*x, segments=segments, implementation=by, **options)
+        form = Form(x[0].shape[-1] ** -0.5, **options)
+        y = attention(x, form, segments=segments, implementation=by)
         return jnp.vdot(jnp.sin(y), jnp.cos(jnp.arange(y.size).reshape(y.shape))), y
 
     def results(by):

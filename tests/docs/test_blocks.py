@@ -79,7 +79,7 @@ LEFT_OUT = {  # how many blocks of which page
     "docs/data.md": 1,
     "docs/from-flax.md": 1,
     "docs/language-models.md": 1,
-    "docs/pretrained.md": 3,
+    "docs/pretrained.md": 4,
     "docs/scaling.md": 2,
     "docs/search.md": 1,
     "docs/shipping.md": 2,

@@ -232,3 +232,10 @@ def test_a_layer_that_has_no_place_for_so_many_is_named():
     assert len(model.generate([5, 6], LENGTH)) == LENGTH
     with pytest.raises(ValueError, match=f"texts of {LENGTH + 1} tokens.*Sliced.call"):
         model.generate([5, 6], LENGTH + 1)
+
+
+def test_an_input_of_floats_hides_no_vocabulary():
+    """As an `Input` without a dtype has them."""
+    model = jkeras.Sequential([jkeras.Input((None,)), layers.Embedding(9, VOCABULARY)])
+    with pytest.raises(ValueError, match="tokens from 0 to 8, the model's vocabulary"):
+        model.generate([1, 12], 8)

@@ -11,7 +11,7 @@ import pytest
 
 from jkeras import layers, ops
 from jkeras.ops.attention import attention
-from jkeras.ops.attention_plain import Segments, padding_segments
+from jkeras.ops.attention_plain import Form, Segments, padding_segments
 from jkeras.ops.kernels import traced_for
 from jkeras.programs.batch_independence import are_independent
 from tests.thinning import every
@@ -59,7 +59,8 @@ def attend(implementation, case, x):
     case = dict(case)
     segments = segments_of(*x[:2], case.pop("padding", None), case.pop("packed", None))
     with traced_for("interpreter"):
-        return attention(*x, segments=segments, implementation=implementation, **case)
+        form = Form(case.pop("scale", x[0].shape[-1] ** -0.5), **case)
+        return attention(x, form, segments=segments, implementation=implementation)
 
 
 def results(function, x):

@@ -331,8 +331,9 @@ def test_forms_for_onnx():
     mask = jnp.array(
         [[True, True], [True, False], [False, True], [True, True], [True, False], [True, True]]
     )
-    step = lambda x, s, t: (x + 0.5 * s + t, x - s)
-    loop = lambda x: recurrent.scan(step, x, jnp.ones(x.shape[1:]), mask=mask, go_backwards=True)
+    step = recurrent.Step(None, lambda x, s, t: (x + 0.5 * s + t, x - s))
+    way = recurrent.Way(go_backwards=True)
+    loop = lambda x: recurrent.scan(step, x, jnp.ones(x.shape[1:]), mask, way)
     for function, argument, unknown in (
         (pool, x, "reduce_window"),
         (loop, x.reshape(6, 2, -1), "reverse=True"),
@@ -353,7 +354,7 @@ def _lstm_step(z, states, t):
 
 
 def _run(step):
-    return lambda x, start: recurrent.scan(step, x, (start, start))[0]
+    return lambda x, start: recurrent.scan(recurrent.Step(None, step), x, (start, start))[0]
 
 
 def test_a_step_that_keeps_what_is_costly():

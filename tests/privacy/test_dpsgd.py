@@ -458,7 +458,7 @@ def test_a_loss_that_the_optimizer_asks_for():
 
 
 @pytest.mark.promise("`fit` alone draws rows by coins")
-@pytest.mark.promise("Data are arrays: rows of")
+@pytest.mark.promise("Rows of a generator, of `tf.data` or of Grain cannot be drawn")
 @pytest.mark.promise("`train_on_batch`, `find_lr`, `precompile`**")
 @pytest.mark.parametrize(
     "call, match",

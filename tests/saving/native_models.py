@@ -573,4 +573,4 @@ def weight(name: str, shape) -> np.ndarray:
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     if len(shape) == 1:
         return (0.6 + 0.3 * rng.normal(size=shape)).astype("float32")
-    return (0.35 * rng.normal(size=shape)).astype("float32")
+    return np.asarray(0.35 * rng.normal(size=shape), "float32")

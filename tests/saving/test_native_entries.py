@@ -14,7 +14,7 @@ import pytest
 import jkeras
 from jkeras.saving.hugging_face import entries
 from jkeras.saving.hugging_face.native.families import FAMILIES
-from tests.saving import native_models
+from tests.saving import native_models, vision_models
 
 ROOT = pathlib.Path(jkeras.__file__).parent.parent
 NEEDS = ("transformers", "torch", "safetensors")
@@ -26,10 +26,10 @@ pytestmark = [
 ]
 
 
-def lines_of(name):
-    """What the program says of each change."""
+def lines_of(name, program="change_native", every=1):
+    """What the program says of each change, or of every third one, ..."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.saving.change_native", "1", name],
+        [sys.executable, "-W", "ignore", "-m", f"tests.saving.{program}", str(every), name],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -59,6 +59,15 @@ def test_each_entry_is_computed_or_refused(name):
     free |= {entry for entry, said in FAMILIES[name].entries.items() if said.kind != "number"}
     others = [line for line in lines if line.get("difference") == "only ours"]
     assert len([line for line in others if not set(line["change"]) & free]) < 25
+
+
+@pytest.mark.promise("beside it, and those of images")
+@pytest.mark.parametrize("name", vision_models.FAMILIES)
+def test_each_entry_of_models_of_images_is_computed_or_refused(name):
+    lines = lines_of(name, "change_vision", 2)
+    assert "difference" in lines[0], lines[0]  # without a change it is read
+    assert sum("refused" in line for line in lines) > len(lines) / 5
+    assert not [line for line in lines if not is_right(line)]
 
 
 @pytest.mark.promise("are written back, too")

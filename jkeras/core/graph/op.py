@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -81,6 +81,16 @@ class Operation:
         return {"name": self.name, **fixed}
 
 
+class Declared(NamedTuple):
+    """What the declaration of an op says of its arguments and results, as `op` takes it."""
+
+    inputs: int | None
+    spec: Callable[..., Any] | None
+    keywords: Sequence[str]
+    find_sparse: Callable[[Callable], SparseForm | None] | None
+    resolve: Mapping[str, Callable[[Any], Any]] | None
+
+
 class Op:
     """What the graph knows of an op: its function, its name in files, which arguments are tensors.
 
@@ -93,16 +103,12 @@ class Op:
         self,
         function: Callable[..., Any],
         module: str,
-        inputs: int | None,
         class_name: str | None,
-        spec: Callable[..., Any] | None = None,
-        keywords: Sequence[str] = (),
-        find_sparse: Callable[[Callable], SparseForm | None] | None = None,
-        resolve: Mapping[str, Callable[[Any], Any]] | None = None,
+        declared: Declared,
     ) -> None:
+        self.function, self.module = function, module
+        self._inputs, self.spec, self.keywords, self._find_sparse, resolve = declared
         self._resolve = resolve or {}
-        self.function, self.module, self._inputs = function, module, inputs
-        self.spec, self.keywords, self._find_sparse = spec, keywords, find_sparse
         self.class_name = class_name or "".join(
             word.capitalize() for word in function.__name__.split("_")
         )
@@ -219,8 +225,10 @@ def op(
             file of it, holds as they are now, whatever the settings are where it runs.
     """
 
+    declared = Declared(inputs, spec, keywords, find_sparse, resolve)
+
     def decorate(function: Thing) -> Thing:
-        description = Op(function, module, inputs, class_name, spec, keywords, find_sparse, resolve)
+        description = Op(function, module, class_name, declared)
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -433,9 +433,8 @@ class Composite(Layer, has_children=True):
 
     def cursor(self, scope: typing.Any, call: Call | None = None) -> Children:
         """The children, each on its slice of a scope; those that depend on the inputs too."""
-        is_built = scope.is_of_objects or scope.flow.is_built
         others = {}
-        if not is_built and type(self).children is not Composite.children:
+        if not scope.is_built and type(self).children is not Composite.children:
             specs = list(call.specs().values())
             others = children_for(self, specs, scope.flow.declared is not None)
         # looked at last, since another thread may build the layer now

@@ -7,7 +7,7 @@ import typing
 import jax
 
 from jkeras.core.layer.equality import value_key
-from jkeras.core.run import taps
+from jkeras.core.run import tapping
 from jkeras.kernel import apply as kernel
 
 
@@ -91,7 +91,8 @@ class PureInterface:
             kwargs["mask"] = mask
         return kernel.apply(self, params, state, args, kwargs, rng=rng, training=training)
 
-    tap = taps.tap
+    tap = tapping.tap
+    _tap_operations = tapping.no_operations
 
     def pair(self) -> Pair:
         """`Pair(init, apply)`: the layer as two pure functions, which compare by value."""

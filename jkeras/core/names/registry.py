@@ -643,13 +643,7 @@ def _deserialize_object(class_name, inner, config, custom_objects):
     if is_untrusted() and str(getattr(cls, "__module__", "jkeras")).startswith("jkeras."):
         check_object(class_name, config, inner)
     with in_scope(custom_objects or None):
-        instance = _instance(cls, inner)
-        if config.get("build_config") and not instance.built:
-            instance.build_from_config(config["build_config"])
-        if config.get("compile_config"):
-            instance.compile_from_config(config["compile_config"])
-        if "private" in config:
-            _be_private(instance, config["private"])
+        instance = _instance(cls, inner, config)
     if seen is not None and shared_id[1] is not None:
         seen[shared_id] = instance
     return instance
@@ -665,10 +659,10 @@ def _be_private(instance, private):
     instance.set_untracked(asks_for_privacy=True)
 
 
-def _instance(cls, inner):
-    """The object of a class for a config."""
+def _instance(cls, inner, config):
+    """The object of a class for a config, built and compiled as that of the config was."""
     try:
-        return cls.from_config(inner)
+        instance = cls.from_config(inner)
     except SerializationError:
         raise
     except TypeError as error:
@@ -677,6 +671,13 @@ def _instance(cls, inner):
             "Please ensure that objects inside it, such as layers, are explicitly deserialized in "
             "the class's `from_config()`."
         ) from error
+    if config.get("build_config") and not instance.built:
+        instance.build_from_config(config["build_config"])
+    if config.get("compile_config"):
+        instance.compile_from_config(config["compile_config"])
+    if "private" in config:
+        _be_private(instance, config["private"])
+    return instance
 
 
 def find(name, config, custom_objects=None):

@@ -129,18 +129,10 @@ class Call:
         args = tuple(
             [convert(v) if isinstance(v, jax.Array) else _converted(v, convert) for v in args]
         )
-        if kwargs:
-            kwargs = {
-                name: _converted(
-                    v, keras_tensor.as_tensor if name in layer.traits.uncast else convert
-                )
-                for name, v in kwargs.items()
-            }
-        self.user_training = kwargs.get("training")
+        self.user_training = None
         self.extra = {}  # `training` and `mask` given to a layer that does not look at them
-        for name in self.target.ignored:
-            if name in kwargs:
-                self.extra[name] = kwargs.pop(name)
+        if kwargs:
+            kwargs = self._take_named(kwargs, convert)
         try:
             bound = self.target.signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -164,6 +156,19 @@ class Call:
         self._specs = None
         self._check_positional(args)
 
+    def _take_named(self, kwargs, convert):
+        """The named arguments, converted, but for those that the layer does not look at."""
+        uncast = self.layer.traits.uncast
+        named = {}
+        for name, value in kwargs.items():
+            kind = keras_tensor.as_tensor if name in uncast else convert
+            named[name] = _converted(value, kind)
+        self.user_training = named.get("training")
+        for name in self.target.ignored:
+            if name in named:
+                self.extra[name] = named.pop(name)
+        return named
+
     def _check_positional(self, args):
         if self.layer.allow_non_tensor_positional_args:
             return
@@ -185,14 +190,10 @@ class Call:
         """The first argument."""
         return next(iter(self.arguments.values()), None)
 
-    def training(self, outer):
-        """The training flag: given here, by the layer around, or the layer's own default."""
-        if self.user_training is not None:
-            return self.user_training
-        return self.target.context.get("training") if outer is None else outer
-
-    def populate(self, run, training):
-        """Fills in `training` and the masks that travel beside the inputs."""
+    def populate(self, run, outer):
+        """Fills in the masks that travel beside the inputs, and `training`: as given here, as in
+        the layer around (`outer`), or the layer's own default.
+        """
         mask_of = run.mask_of
         self.mask = self.arguments.get("mask", self.extra.get("mask"))
         if len(self.tensors) == 1 and self.mask is None:
@@ -202,6 +203,11 @@ class Call:
                 self._set("mask", self._mask_as_told(only, mask_of))
         elif len(self.tensors) > 1:
             self._populate_masks(mask_of)
+        training = self.user_training
+        if training is None:
+            training = outer
+        if training is None:
+            training = self.target.context.get("training")
         self.now_training = training
         is_told = self.target.lifted and "training" in self.target.context
         if is_told and training is not None:

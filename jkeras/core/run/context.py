@@ -41,6 +41,32 @@ class Context:
         """The next random key."""
         return self.scope.next_key(self.layer)
 
+    def place(self, name: str, value: typing.Any) -> typing.Any:
+        """A value on the way with a name of its own: as it is, or changed by who looks at it from
+        outside; see `tap`.
+        """
+        observer, path = self.scope.flow.observer, self.scope.path_of(self.layer)
+        if observer is None or path is None:
+            return value
+        return observer.at_place((*path, name), self.scope.flow, value)
+
+    def asks_for(self, *names: str) -> bool:
+        """Whether somebody looks at one of the values of these names."""
+        observer, path = self.scope.flow.observer, self.scope.path_of(self.layer)
+        if observer is None or path is None:
+            return False
+        return any(observer.asks_for((*path, name)) for name in names)
+
+    def steps(self, gives_state: bool) -> typing.Any:
+        """What is asked for of the states after each step of the layer, a recurrent one; None:
+        nothing.
+
+        Args:
+            gives_state: whether the output of a step is its first state.
+        """
+        observer, path = self.scope.flow.observer, self.scope.path_of(self.layer)
+        return None if observer is None or path is None else observer.steps(path, gives_state)
+
     def inside(self) -> Within | None:
         """What goes into the blocks of the layer, a loop, beside values; None: nothing."""
         flow, path = self.scope.flow, self.scope.path_of(self.layer)
@@ -77,6 +103,7 @@ class Children:
         self._scope = scope
         self._layer = layer
         self._children = children
+        self.observer = scope.flow.observer
 
     def __getattr__(self, name: str) -> typing.Callable:
         if name not in self._children:
@@ -89,6 +116,22 @@ class Children:
         if child is None:  # it has the name of another attribute that it is, too
             return self.run(getattr(self._layer, name), *args, **kwargs)
         return child.run_on(self._scope.child(name), args, kwargs)
+
+    def run_unobserved(self, name, *args):
+        """What the child of this name gives for other inputs, and nothing of it is seen: no loss is
+        added, no value is updated.
+        """
+        inner = self._scope.child(name).alone()
+        inner.flow.observer = None
+        with inner.flow:
+            return self._children[name].run_on(inner, args, {})
+
+    def place(self, name, value):
+        """A value on the way with a name of its own, see `Context.place`."""
+        path = self._scope.path_of(self._layer)
+        if self.observer is None or path is None:
+            return value
+        return self.observer.at_place((*path, name), self._scope.flow, value)
 
     def run(self, child, *args, **kwargs):
         """Runs a child given as an object."""
@@ -148,7 +191,7 @@ class Children:
         flow = self._scope.flow
         if self._scope.is_of_objects and flow.is_eager and not all_built(child):
             build_on_shapes(child, args, {})  # what it builds in `call`, which runs in a loop
-        if self._scope.is_of_objects or flow.is_built:
+        if self._scope.is_built:
             return child
         return built_for(child, args, {})
 
@@ -174,11 +217,10 @@ class Children:
         Args:
             specs: a function that says what they are, `{name: Weight}`.
         """
-        is_of_objects = self._scope.is_of_objects
-        if is_of_objects and name not in self._children:
+        if self._scope.is_of_objects and name not in self._children:
             return {}
         scope = self._scope.child(name)
-        if is_of_objects or scope.flow.is_built:
+        if scope.is_built:
             return scope.weights()
         weights = {key: self._layer.resolved(weight) for key, weight in specs().items()}
         if scope.flow.declared is not None:

@@ -22,6 +22,8 @@ from jkeras.core.run.tracebacks import is_built_in
 # whose content stays as it is: it may name layers that are elsewhere
 SHALLOW = frozenset({"_before_build", "_given", "_inbound_nodes", "_build_shapes", "_losses"})
 CONTAINERS = (list, dict, set, collections.deque, bytearray)
+# {what is copied item by item: the same without tracking}
+PLAIN = {list: list, TrackedList: list, dict: dict, TrackedDict: dict}
 SMALL_ARRAY = 2**16  # bytes
 # most attributes are of these types, of which there is nothing to copy and nothing to look into
 ATOMS = frozenset({type(None), bool, int, float, str})
@@ -104,19 +106,26 @@ def _copied_container(value, known, owner, name):
     kind = type(value)
     if kind is tuple:
         return tuple([_copied(item, known) for item in value])
-    if kind in (list, TrackedList):
-        twin = TrackedList([], owner, name) if kind is TrackedList and owner else []
-        known.add(value, twin)
-        list.extend(twin, [_copied(item, known) for item in value])
-        return twin
-    if kind in (dict, TrackedDict):
-        twin = TrackedDict({}, owner, name) if kind is TrackedDict and owner else {}
-        known.add(value, twin)
-        dict.update(twin, {key: _copied(item, known) for key, item in dict(value).items()})
-        return twin
     if kind is np.ndarray:
         return known.add(value, _own_array(value))
-    return known.add(value, copy.copy(value)) if isinstance(value, CONTAINERS) else value
+    if kind in PLAIN:
+        twin = known.add(value, _empty(kind, owner, name))
+        if PLAIN[kind] is list:
+            list.extend(twin, [_copied(item, known) for item in value])
+        else:
+            dict.update(twin, {key: _copied(item, known) for key, item in dict(value).items()})
+        return twin
+    if isinstance(value, CONTAINERS):
+        return known.add(value, copy.copy(value))
+    return value
+
+
+def _empty(kind, owner, name):
+    """An empty list or dict; one that is tracked has to have an owner."""
+    plain = PLAIN[kind]
+    if kind is plain or not owner:
+        return plain()
+    return kind(plain(), owner, name)
 
 
 def _own_array(array):

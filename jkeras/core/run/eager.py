@@ -73,7 +73,7 @@ def _call_of(cls):
             if name in kwargs:  # `forward` may call it otherwise
                 inputs = (*inputs, kwargs.pop(name))
         run = frame.current()
-        is_inside = run is not None and run.stack and run.stack[-1][0] is self
+        is_inside = _is_inside(self, run)
         if not is_inside and not self.is_lifted():  # by hand, or from another layer
             return self(*inputs, **kwargs, **_said(context))
         if not (is_inside or self.built or self.traits.is_weightless):
@@ -87,6 +87,11 @@ def _call_of(cls):
     itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     call.__signature__ = inspect.Signature([itself, *forward_of(cls).signature.parameters.values()])
     return call
+
+
+def _is_inside(layer, run):
+    """Whether a layer is the one that runs now."""
+    return run is not None and run.stack and run.stack[-1][0] is layer
 
 
 def _said(context):

@@ -11,10 +11,11 @@ import numpy as np
 from jkeras.core.run.adapting import check_own_values
 from jkeras.core.run.context import Context
 from jkeras.core.run.derived import specs_for
-from jkeras.core.run.tracebacks import is_built_in_class, name_call
+from jkeras.core.run.tracebacks import name_call_of_user
 from jkeras.core.session.settings import settings
 from jkeras.core.weights.module import Module, derived
 from jkeras.kernel import low_rank, masks_on
+from jkeras.kernel.scope import Scope
 
 
 class Form(typing.NamedTuple):
@@ -35,15 +36,26 @@ class Form(typing.NamedTuple):
     is_penalized: bool
 
 
-def plain_form(layer, scope, args, kwargs, bare) -> Form | None:
+NOT_ASKED = object()  # where it is not known yet whether a layer has a plain form
+
+
+def plain_form(
+    layer: typing.Any, scope: Scope, args: tuple, kwargs: dict, bare: bool
+) -> Form | None:
     """The form of a layer's plain calls; None where this call is of another kind."""
     flow = scope.flow
-    facts = derived.get(layer)
-    if facts is None or "plain form" not in facts:
-        facts = _ask(layer)
-    form = facts["plain form"]
-    in_force = (kwargs, flow.bare, flow.abstract, settings.distribution)
-    if form is None or len(args) != 1 or any(in_force) or not isinstance(args[0], jax.Array):
+    form = derived.get(layer, {}).get("plain form", NOT_ASKED)
+    if form is NOT_ASKED:
+        form = _ask(layer)
+    unlike = (
+        form is None,
+        len(args) != 1,
+        kwargs,
+        flow.bare,
+        flow.abstract,
+        settings.distribution,
+    )
+    if any(unlike) or not isinstance(args[0], jax.Array):
         return None
     x = args[0]
     casts = any((x.dtype != form.dtype, form.is_mixed, flow.casting))
@@ -60,14 +72,16 @@ def plain_form(layer, scope, args, kwargs, bare) -> Form | None:
         own = tuple(state["_own"])  # another thread may build it now
         if any((not state["built"], form.has_children, low_rank.has_part(own))):
             return None
-    elif not flow.is_built:
+    elif not scope.is_built:
         state = state.get("_before_build", state)
     input_spec = state["input_spec"]
     return form if input_spec is None or input_spec.accepts(x.shape) else None
 
 
-def _ask(layer):
-    """What follows from the layer's attributes, its plain form among it: None where it has none."""
+def _ask(layer: typing.Any) -> Form | None:
+    """The plain form that follows from the layer's attributes; None where it has none. It is kept
+    with what else follows from them.
+    """
     state, policy = vars(layer), layer.dtype_policy
     unlike = (
         policy.plain_dtype is None,
@@ -82,12 +96,11 @@ def _ask(layer):
         is_whole = has_children or not state["autocast"]
         is_penalized = state["activity_regularizer"] is not None
         form = Form(policy.plain_dtype, policy.is_mixed, is_whole, has_children, is_penalized)
-    facts = derived.setdefault(layer, {})
-    facts["plain form"] = form
-    return facts
+    derived.setdefault(layer, {})["plain form"] = form
+    return form
 
 
-def run_plainly(layer, scope, x, form):
+def run_plainly(layer: typing.Any, scope: Scope, x: jax.Array, form: Form) -> typing.Any:
     """`Layer.run_on` for the plainest of calls."""
     values, flow = scope.weights(), scope.flow
     if low_rank.has_part(values):
@@ -95,19 +108,21 @@ def run_plainly(layer, scope, x, form):
     if x.dtype != form.dtype and jnp.issubdtype(x.dtype, jnp.floating):
         x = x.astype(form.dtype)
     specs = vars(layer)["_own"]
-    if not scope.is_of_objects and not flow.is_built:
+    if not scope.is_built:
         specs = specs_for(layer, x)
         check_own_values(layer, scope, values, specs)
-    casts = form.is_mixed or flow.casting
+    casts = bool(form.is_mixed or flow.casting)
+    cast_to = None
     if casts:
         cast_weights(values, specs, form.dtype)
+        cast_to = form.dtype.name
     outer = flow.training
     training = outer
     if training is None:
         training = layer.call_context.get("training")
     flow.training = training
-    flow.stack.append((layer, form.dtype.name if casts else None))
-    flow.casting += bool(casts)
+    flow.stack.append((layer, cast_to))
+    flow.casting += casts
     ctx = Context(scope, layer, training, None)
     try:
         inputs = (layer.cursor(scope), x) if form.has_children else (x,)
@@ -118,17 +133,18 @@ def run_plainly(layer, scope, x, form):
         if form.is_penalized:
             add_activity_losses(layer, flow, outputs)
     except Exception as error:
-        if not is_built_in_class(type(layer)):
-            name_call(error, layer, {"inputs": x})
+        name_call_of_user(error, layer, {"inputs": x})
         raise
     finally:
         flow.stack.pop()
-        flow.casting -= bool(casts)
+        flow.casting -= casts
         flow.training = outer
     return outputs
 
 
-def cast_weights(values, specs, dtype):
+def cast_weights(
+    values: dict[str, typing.Any], specs: dict[str, typing.Any], dtype: typing.Any
+) -> None:
     """Casts what is to be cast among weights by name."""
     for name, value in values.items():
         is_cast = name not in specs or specs[name].autocast
@@ -136,7 +152,7 @@ def cast_weights(values, specs, dtype):
             values[name] = value.astype(dtype)
 
 
-def add_activity_losses(layer, flow, outputs):
+def add_activity_losses(layer: typing.Any, flow: typing.Any, outputs: typing.Any) -> None:
     """Adds the layer's penalty on its outputs, for each row of the batch."""
     for output in jax.tree_util.tree_leaves(outputs):
         loss = layer.activity_regularizer(output)

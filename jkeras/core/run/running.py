@@ -1,8 +1,11 @@
 """How a layer runs on its slice of a forward pass: inputs cast, weights read, masks passed on."""
 
+import typing
+
 import jax
 
 from jkeras.core.run import remat
+from jkeras.core.run.call import Call
 from jkeras.core.run.adapting import (
     check_own_values,
     needs_objects,
@@ -18,12 +21,15 @@ from jkeras.core.run.plain import (
     plain_form,
     run_plainly,
 )
-from jkeras.core.run.tracebacks import is_built_in_class, name_call
+from jkeras.core.run.tracebacks import is_built_in_class, name_call_of_user
 from jkeras.core.session.settings import settings
 from jkeras.kernel import low_rank
+from jkeras.kernel.scope import Scope
 
 
-def run_on(layer, scope, args, kwargs, bare=False):
+def run_on(
+    layer: typing.Any, scope: Scope, args: tuple, kwargs: dict, bare: bool = False
+) -> typing.Any:
     """The outputs of a layer.
 
     Args:
@@ -34,25 +40,33 @@ def run_on(layer, scope, args, kwargs, bare=False):
     built_in = is_built_in_class(type(layer))
     if not any((scope.is_of_objects, built_in)) and runs_as_copy(layer, scope):
         return run_copy(layer, scope, args, kwargs, bare)
-    observer = scope.flow.observer
     form = None
     if layer.is_plain(type(layer)):
         form = plain_form(layer, scope, args, kwargs, bare)
     if form is not None:
         outputs = run_plainly(layer, scope, args[0], form)
-        if observer is not None:
-            outputs = observer.through(layer, scope, (args, kwargs), outputs)
-        return outputs
-    if not scope.is_of_objects and needs_objects(layer, scope):
+    elif not scope.is_of_objects and needs_objects(layer, scope):
         return run_adapted(layer, scope, args, kwargs, bare)
+    else:
+        outputs = _run_bound(layer, scope, args, kwargs, bare)
+    observer = scope.flow.observer
+    if observer is not None:
+        outputs = observer.through(layer, scope, (args, kwargs), outputs)
+    return outputs
+
+
+def _run_bound(
+    layer: typing.Any, scope: Scope, args: tuple, kwargs: dict, bare: bool
+) -> typing.Any:
+    """`run_on` with the arguments bound to names, for calls of any kind."""
     flow = scope.flow
     bare = bare or all((flow.bare, not flow.stack))
     call = layer.bind_call(args, kwargs, cast=not bare)
     scope.enter(layer, call)
     outer = flow.training
     try:
-        flow.training = call.training(outer)
-        call.populate(flow, flow.training)
+        call.populate(flow, outer)
+        flow.training = call.now_training
         dtype = flow.cast_type() if bare else cast_type(layer, flow)
         flow.stack.append((layer, dtype))
         flow.casting += dtype is not None
@@ -70,12 +84,10 @@ def run_on(layer, scope, args, kwargs, bare=False):
         scope.leave()
         flow.training = outer
     layer.pass_masks(flow, call, outputs)
-    if observer is not None:
-        outputs = observer.through(layer, scope, (args, kwargs), outputs)
     return outputs
 
 
-def _computed(layer, scope, call):
+def _computed(layer: typing.Any, scope: Scope, call: Call) -> typing.Any:
     if layer.remat_scope is None:
         y = execute(layer, scope, call)
     else:
@@ -87,7 +99,7 @@ def _computed(layer, scope, call):
     return y if layout is None else jax.lax.with_sharding_constraint(y, layout.backend_layout)
 
 
-def execute(layer, scope, call):
+def execute(layer: typing.Any, scope: Scope, call: Call) -> typing.Any:
     """The outputs of a call whose arguments are bound and cast."""
     try:
         if call.target.lifted:
@@ -97,8 +109,7 @@ def execute(layer, scope, call):
         ctx = Context(scope, layer, call.now_training, call.mask)
         return run_forward(layer.as_run(scope, call), ctx, call, args, kwargs)
     except Exception as error:
-        if not is_built_in_class(type(layer)):
-            name_call(error, layer, call.arguments, scope.flow.abstract)
+        name_call_of_user(error, layer, call.arguments, scope.flow.abstract)
         raise
 
 
@@ -131,7 +142,7 @@ def own_values(layer, scope, call):
     if low_rank.has_part(values):
         values = low_rank.adapted(values)
     specs = layer._own
-    if not scope.is_of_objects and not scope.flow.is_built:
+    if not scope.is_built:
         specs = specs_for_call(layer, call)
         if scope.flow.declared is None:
             check_own_values(layer, scope, values, specs)

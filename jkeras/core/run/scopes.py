@@ -43,6 +43,15 @@ def set_mask_beside(x: Any, mask: Any) -> None:
         run.set_mask(x, mask)
 
 
+def at_place(name: str, value: Any) -> Any:
+    """A value on the way of the layer that runs, by name: as it is, or changed by who looks on."""
+    run = frame.current()
+    if run is None or run.observer is None or not run.stack:
+        return value
+    path = run.place_of(run.stack[-1][0])
+    return value if path is None else run.observer.at_place((*path, name), run, value)
+
+
 def on_values(values: ByVariable) -> frame.Run:
     """A block in which variables have other values, and what is assigned to them goes there."""
     return frame.Run(values=values)

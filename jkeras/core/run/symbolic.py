@@ -38,8 +38,7 @@ def symbolic_call(layer, args, kwargs):
         layer.build_for(call)
         layer.check_input(call, layer.input_spec)
     outer = current_flow()
-    training = call.training(None if outer is None else outer.training)
-    call.populate(SymbolicRun, training)
+    call.populate(SymbolicRun, None if outer is None else outer.training)
     outputs = announced(layer, call)
     graph.Node(layer, args, node_kwargs(layer, call, args, kwargs), outputs)
     layer.pass_masks(SymbolicRun, call, outputs)
@@ -142,7 +141,7 @@ def spec_of(operation, args, kwargs, training=None):
             return operation.compute_output_spec(*args, **kwargs)
         return operation(*args, **kwargs)
     call = operation.bind_call(args, kwargs)
-    call.populate(SymbolicRun, call.training(training))
+    call.populate(SymbolicRun, training)
     return announced(operation, call)
 
 

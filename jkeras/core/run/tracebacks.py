@@ -122,6 +122,12 @@ def name_call(error: Exception, layer, arguments: dict, is_abstract: bool = Fals
     _name_function(error, function, f" of layer '{layer.path}'", arguments, is_abstract)
 
 
+def name_call_of_user(error: Exception, layer, arguments: dict, is_abstract: bool = False) -> None:
+    """The same, but for a layer of jkeras's own, whose errors say where they come from."""
+    if not is_built_in(layer):
+        name_call(error, layer, arguments, is_abstract)
+
+
 def name_operation(error: Exception, operation, args: tuple, kwargs: dict) -> None:
     """The same of an operation that is no layer, where `call` takes the arguments."""
     try:

@@ -21,7 +21,8 @@ MODELS = """
     other_members recorded_shapes types_of_inputs graph_class rebuilt without_first
     warn_of_padding refuse_ensemble for_prediction prepared
     predict_classes predict_proba fit_generator evaluate_generator predict_generator
-    end_where extra_counters extra_links new_predictor of_list predictor_of_each recorded
+    end_where finder record_of_file
+    extra_counters extra_links new_predictor of_list predictor_of_each recorded
 """
 KERNELS = """
     activation_quantizer adapted adapts_integers codings contract decode encode low_rank_product

@@ -19,6 +19,25 @@ def positions_now(shape: tuple[int, int]) -> jax.Array:
     return jnp.broadcast_to(jnp.arange(shape[1]), shape)
 
 
+def refuse_cache(what: str) -> None:
+    """While text is generated with a cache, says that there is none with what a layer has, so that
+    each token takes a pass over the whole text.
+    """
+    flow = current_flow()
+    if flow is not None and flow.cache is not None:
+        flow.cache.refuse(what)
+
+
+def are_of_text(positions: jax.Array) -> bool:
+    """Whether positions are those of the text itself: always so, but while text is generated with
+    a cache, where only those that the pass has given are known to be.
+    """
+    flow = current_flow()
+    if flow is None or flow.cache is None:
+        return True
+    return flow.cache.is_positions(positions)
+
+
 def length_now(time: int) -> int:
     """How long the text is that `time` tokens are of: so long; while text is generated with a
     cache, as long as it may become.

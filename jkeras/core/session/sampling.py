@@ -23,9 +23,13 @@ LARGEST = 2**24  # elements up to which it pays
 LARGEST_ON_CPU = 2**32  # all whose numbers have 32 bits: there it takes less time and memory
 
 
+# {function of `jax.random`: what it calls the limits that it takes}
+LIMITS = {"uniform": ("minval", "maxval"), "normal": (), "truncated_normal": ("lower", "upper")}
+
+
 def uniform(key, shape, low, high, dtype):
     """`jax.random.uniform`: in [low, high)."""
-    return _sample("uniform", key, shape, dtype, low, high)
+    return _sample("uniform", key, shape, dtype, (low, high))
 
 
 def normal(key, shape, dtype, mean=0.0, stddev=1.0):
@@ -35,10 +39,10 @@ def normal(key, shape, dtype, mean=0.0, stddev=1.0):
 
 def truncated_normal(key, shape, low, high, dtype, mean=0.0, stddev=1.0):
     """`jax.random.truncated_normal`, times the standard deviation, plus the mean."""
-    return _sample("truncated_normal", key, shape, dtype, low, high, stddev, mean)
+    return _sample("truncated_normal", key, shape, dtype, (low, high), stddev, mean)
 
 
-def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
+def _sample(kind, key, shape, dtype, limits=(0.0, 1.0), scale=1.0, shift=0.0):
     size = math.prod(map(int, shape))
     is_threefry = threefry.is_threefry(key)
     is_supported = is_threefry and not isinstance(key, jax.core.Tracer)
@@ -46,15 +50,13 @@ def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
     if not is_supported or not _is_as_in_jax(kind):
         if is_threefry and _on_cpu():
             key = threefry.in_one_loop(key)
-        limits = {"uniform": dict(minval=low, maxval=high), "normal": {}}.get(
-            kind, dict(lower=low, upper=high)
-        )
-        values = getattr(jax.random, kind)(key, shape=tuple(shape), dtype=dtype, **limits)
+        named = dict(zip(LIMITS[kind], limits))
+        values = getattr(jax.random, kind)(key, shape=tuple(shape), dtype=dtype, **named)
         return values if (scale, shift) == (1.0, 0.0) else values * scale + shift
     key = np.asarray(
         jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
     )
-    limits = np.float32(low), np.float32(high)
+    limits = tuple(map(np.float32, limits))
     values = host_memory.aligned((size,), np.float32, in_huge_pages=True)
     with jax.ensure_compile_time_eval():
         for start, count in _chunks(size):

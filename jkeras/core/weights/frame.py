@@ -33,12 +33,11 @@ class Run(Flow):
 
     Args:
         values: arrays by variable, a `ByVariable`.
-        params, state: nested dicts of arrays by the paths below the root.
-        rng: a key from which every sample follows by its path; None: seed generators count.
+        params: a nested dict of arrays by the paths below the root, as `state` of `Flow`.
         abstract: nothing is computed, layers that are not built are built on the way.
         declared: a dict that is filled with what weights there are.
         is_built: whether the root is built for the inputs, as in a training; see `Flow`.
-        valid_rows, microbatch, observer, cache, noise_alone: see `Flow`.
+        of_flow: as of `Flow`. Without `rng` seed generators count.
     Attributes:
         children_type: how the children of composites are run, a subclass of `context.Children`;
             None: as these say.
@@ -56,34 +55,17 @@ class Run(Flow):
         self,
         root=None,
         values=None,
-        rng=None,
-        training=None,
-        abstract=False,
-        valid_rows=None,
-        microbatch=None,
+        *,
         params=None,
-        state=None,
+        abstract=False,
         declared=None,
         is_built=False,
-        observer=None,
-        cache=None,
-        noise_alone=False,
+        **of_flow,
     ):
         shared = None
         if params is not None and root._children:
             shared = shared_paths(root)
-        super().__init__(
-            params,
-            state,
-            key=rng,
-            training=training,
-            valid_rows=valid_rows,
-            microbatch=microbatch,
-            shared=shared,
-            observer=observer,
-            cache=cache,
-            noise_alone=noise_alone,
-        )
+        super().__init__(params, shared=shared, **of_flow)
         self.root = root
         self.values = values
         self.declared = declared
@@ -288,6 +270,7 @@ class ObjectScope(Scope):
 
     __slots__ = ("_around", "layer")
     is_of_objects = True
+    is_built = True
 
     def __init__(self, run, layer):
         self.flow = run

@@ -47,9 +47,9 @@ class PagedDecoding(Decoding):
         self.attention.add(path)
         return PagedLayerCache(self, name)
 
-    def positions(self, shape: tuple[int, int]) -> jax.Array:
-        """The positions of the new tokens; those of padding are some of the model's."""
-        return jnp.minimum(super().positions(shape), self.length - 1)
+    def _positions(self, shape: tuple[int, int]) -> jax.Array:
+        """The positions of new tokens of a shape; those of padding are some of the model's."""
+        return jnp.minimum(super()._positions(shape), self.length - 1)
 
     def inside(self, path: Path) -> "InPagedBlocks":
         """The caches of the blocks of a loop."""
@@ -58,7 +58,7 @@ class PagedDecoding(Decoding):
     def of(self, pools: Pools) -> "PagedDecoding":
         """The same pass on other pools."""
         paged = dataclasses.replace(self.paged, pools=pools)
-        return PagedDecoding(paged, self.first, self.counts)
+        return self.within(PagedDecoding(paged, self.first, self.counts))
 
     def fork(self) -> "PagedDecoding":
         """Of a pass within a transformation, whose keys and values come out by `join`."""

@@ -73,8 +73,7 @@ class NumpyArrayIterator(Iterator):
             x, more = x[rows], [part[rows] for part in more]
             y, sample_weight = (None if p is None else p[rows] for p in (y, sample_weight))
         self.x, self.x_misc = np.asarray(x, dtype=self.dtype), more
-        self.y = None if y is None else np.asarray(y)
-        self.sample_weight = None if sample_weight is None else np.asarray(sample_weight)
+        self.y, self.sample_weight = map(_as_array, (y, sample_weight))
         if self.x.ndim != 4:
             raise ValueError(
                 "NumpyArrayIterator: expected images of rows, columns and channels, of "
@@ -95,6 +94,10 @@ class NumpyArrayIterator(Iterator):
             return inputs
         parts = [part for part in (self.y, self.sample_weight) if part is not None]
         return (inputs, *(part[index_array] for part in parts))
+
+
+def _as_array(part: Any) -> np.ndarray | None:
+    return None if part is None else np.asarray(part)
 
 
 def warn_of_channels(shape: tuple[int, ...], data_format: str) -> None:

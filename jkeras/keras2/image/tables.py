@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
     from jkeras.keras2.image.generator import ImageDataGenerator
 
-WITH_CLASSES = ("binary", "categorical", "sparse")
+# {modes with classes: (types of a label, in words)}
+WITH_CLASSES = {
+    "binary": (str, "strings"),
+    "categorical": ((str, list, tuple), "strings, lists or tuples"),
+    "sparse": (str, "strings"),
+}
 
 
 class DataFrameIterator(BatchFromFilesMixin, Iterator):
@@ -187,8 +192,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
             table, x_col, str, "`x_col` has the names of files: its values must be strings."
         )
         if mode in WITH_CLASSES:
-            types = (str, list, tuple) if mode == "categorical" else str
-            words = "strings, lists or tuples" if mode == "categorical" else "strings"
+            types, words = WITH_CLASSES[mode]
             _check_values(
                 table, y_col, types, f'With class_mode="{mode}" values of `y_col` must be {words}.'
             )

@@ -1,9 +1,8 @@
 """Attention of a text to itself, as transformers of many kinds have it, with a cache."""
 
-import functools
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,17 +11,33 @@ import numpy as np
 from jkeras.core.layer import Composite
 from jkeras.core.run.context import Children, Context
 from jkeras.core.session.positions import length_now, positions_now
+from jkeras.core.weights.rng import SeedGenerator
 from jkeras.initializers import Zeros
 from jkeras.kernel.numbers import is_zero
 from jkeras.kernel.spec import Spec, Weight
+from jkeras.layers.activation import Softmax
+from jkeras.layers.attention_heads import Heads, with_results
 from jkeras.layers.dense import Dense
-from jkeras.layers.dropout import Dropout
 from jkeras.models.transformers.norms import made
-from jkeras.models.transformers.rotary import rotated
 from jkeras.ops.attention import attention
 from jkeras.ops.attention_cached import extended
 from jkeras.ops.attention_plain import Form, both, hidden_score, seen
+from jkeras.ops.rotary import rotated
+from jkeras.random import dropout
 from jkeras.saving.hugging_face.native.plans import Attention
+
+
+class Looks(NamedTuple):
+    """What queries look at.
+
+    Attributes:
+        mask: what is seen besides `form`, of a cache or of padding; None: all.
+        bias: what is added to scores; None: nothing.
+    """
+
+    mask: jax.Array | None
+    bias: jax.Array | None
+    form: Form
 
 
 class SelfAttention(Composite):
@@ -51,11 +66,12 @@ class SelfAttention(Composite):
         self.key = Dense(plan.groups * plan.size, use_bias=key_bias, name="key", **common)
         self.value = Dense(plan.groups * plan.size, use_bias=plan.bias, name="value", **common)
         self.output_dense = Dense(width, use_bias=plan.output_bias, name="output_dense", **common)
-        if not is_zero(plan.dropout):
-            self.dropout = Dropout(plan.dropout, name="dropout", **common)
         if plan.norm is not None:
             self.query_norm = made(plan.norm, name="query_norm", **common)
             self.key_norm = made(plan.norm, name="key_norm", **common)
+        self._softmax = Softmax(dtype="float32", name="_softmax")
+        if plan.dropout:
+            self.seed_generator = SeedGenerator()
 
     def weight_specs(
         self, x: Spec, visible: Spec | None = None, bias: Spec | None = None
@@ -81,6 +97,7 @@ class SelfAttention(Composite):
         if plan.rotary is not None:
             positions, length = positions_now(x.shape[:2]), length_now(x.shape[1])
             query, key = (rotated(y, plan.rotary, positions, length) for y in (query, key))
+        query, key, value = Heads(query, key, value).placed(ctx)
         query, key, value = (jnp.swapaxes(y, 1, 2) for y in (query, key, value))
         form = Form(plan.scale, plan.is_causal, plan.window)
         writer = ctx.cache()
@@ -97,16 +114,19 @@ class SelfAttention(Composite):
             bias = _alibi(plan, key.shape[2]).astype(query.dtype)
         if bias is not None:
             bias = bias[..., : key.shape[2]]  # of a cache all, of the first positions these
-        drop = self._drop(sub, ctx)
-        y = self._attend(w, (query, key, value), visible, bias, form, drop)
-        y = jnp.swapaxes(y, 1, 2).reshape(*x.shape[:2], -1)
-        return sub.output_dense(y)
+        y = self._attend(w, sub, (query, key, value), Looks(visible, bias, form), ctx)
+        return self._projected_back(sub, y, ctx)
 
-    def _drop(self, sub: Children, ctx: Context) -> Callable[[jax.Array], jax.Array] | None:
-        """What drops some of the weights in training; None: nothing does."""
-        if not ctx.training or is_zero(self.plan.dropout):
-            return None
-        return functools.partial(sub.dropout, training=True)
+    def _projected_back(self, sub: Children, y: jax.Array, ctx: Context) -> jax.Array:
+        """The output of what heads give, (batch, heads, time, size)."""
+        y = ctx.place("heads", jnp.swapaxes(y, 1, 2))
+
+        def project(heads: jax.Array) -> jax.Array:
+            joined = heads.reshape(*heads.shape[:-2], -1)
+            return sub.run_unobserved("output_dense", joined)
+
+        output = sub.output_dense(y.reshape(*y.shape[:2], -1))
+        return with_results(ctx, project, y, output)
 
     def _of_tokens(self, writer: Any, there: jax.Array) -> jax.Array | None:
         """What is seen, of what says where tokens are, (batch, time)."""
@@ -138,28 +158,22 @@ class SelfAttention(Composite):
     def _attend(
         self,
         w: Mapping[str, Any],
+        sub: Children,
         heads: tuple[jax.Array, jax.Array, jax.Array],
-        mask: jax.Array | None,
-        bias: jax.Array | None,
-        form: Form,
-        drop: Callable[[jax.Array], jax.Array] | None,
+        looks: Looks,
+        ctx: Context,
     ) -> jax.Array:
-        """(batch, heads, time, size) of queries, keys and values in that form.
-
-        Args:
-            mask: what is seen besides `form`, of a cache or of padding.
-            bias: what is added to scores.
-            drop: drops some of the weights; None: nothing does.
-        """
-        plan, (query, key, value) = self.plan, heads
-        if plan.soft_cap is None and not plan.sinks and drop is None:
-            is_causal, window = form.is_causal, form.window
-            seen_by = {"mask": mask, "bias": bias, "is_causal": is_causal, "window": window}
-            return attention(*heads, scale=form.scale, **seen_by)
-        mask = both(mask, seen(form, None, query.shape[2], key.shape[2]))
-        weights = self._weights(w, query, key, mask, bias)
-        if drop is not None:
-            weights = drop(weights)
+        """(batch, heads, time, size) of queries, keys and values."""
+        plan, (query, key, value), form = self.plan, heads, looks.form
+        is_seen = sub.is_tapped("_softmax") or ctx.asks_for("scores", "pattern")
+        needs_weights = is_seen or plan.soft_cap is not None or plan.sinks
+        drops = ctx.training and not is_zero(plan.dropout)
+        if not needs_weights and not drops:
+            return attention(heads, form, mask=looks.mask, bias=looks.bias)
+        mask = both(looks.mask, seen(form, None, query.shape[2], key.shape[2]))
+        weights = self._weights(w, sub, (query, key), looks._replace(mask=mask), ctx)
+        if drops:
+            weights = dropout(weights, plan.dropout, seed=ctx.key)
         weights = weights.astype(value.dtype)
         batch, _, time, sources = weights.shape
         weights = weights.reshape(batch, plan.groups, -1, sources)
@@ -168,13 +182,18 @@ class SelfAttention(Composite):
     def _weights(
         self,
         w: Mapping[str, Any],
-        query: jax.Array,
-        key: jax.Array,
-        mask: jax.Array | None,
-        bias: jax.Array | None,
+        sub: Children,
+        compared: tuple[jax.Array, jax.Array],
+        looks: Looks,
+        ctx: Context,
     ) -> jax.Array:
-        """The weights of sources, (batch, heads, target, source), in float32 at least."""
-        plan = self.plan
+        """The weights of sources, (batch, heads, target, source), in float32 at least.
+
+        Args:
+            compared: queries and keys.
+            looks: with a mask of all that is seen.
+        """
+        plan, (query, key) = self.plan, compared
         batch, _, time, size = query.shape
         scores = jnp.matmul(
             query.reshape(batch, plan.groups, -1, size),
@@ -184,15 +203,17 @@ class SelfAttention(Composite):
         scores = scores.reshape(batch, plan.heads, time, -1) * plan.scale
         if plan.soft_cap is not None:
             scores = plan.soft_cap * jnp.tanh(scores / plan.soft_cap)
-        if bias is not None:
-            scores = scores + bias.astype(scores.dtype)
-        if mask is not None:
-            scores = jnp.where(mask, scores, hidden_score(scores.dtype))
+        if looks.bias is not None:
+            scores = scores + looks.bias.astype(scores.dtype)
+        scores = ctx.place("scores", scores)
+        if looks.mask is not None:
+            scores = jnp.where(looks.mask, scores, hidden_score(scores.dtype))
         if not plan.sinks:
-            return jax.nn.softmax(scores, axis=-1)
+            return ctx.place("pattern", sub.run_named("_softmax", scores))
         sinks = w["sinks"].astype(scores.dtype)[:, None, None]
         sinks = jnp.broadcast_to(sinks, (*scores.shape[:-1], 1))
-        return jax.nn.softmax(jnp.concatenate([scores, sinks], axis=-1), axis=-1)[..., :-1]
+        weights = sub.run_named("_softmax", jnp.concatenate([scores, sinks], axis=-1))
+        return ctx.place("pattern", weights[..., :-1])
 
 
 def _alibi(plan: Attention, sources: int) -> jax.Array:

@@ -13,6 +13,7 @@ from jkeras.layers.dropout import Dropout
 from jkeras.models.transformers import feedforward, norms
 from jkeras.models.transformers.attention import SelfAttention
 from jkeras.models.transformers.cross_attention import CrossAttention
+from jkeras.models.transformers.parts import LayerScale
 from jkeras.saving.hugging_face.native.plans import Block
 
 # the norms that a form has
@@ -24,6 +25,7 @@ NORMS = {
     "parallel": ("norm_1", "norm_2"),
     "normed": ("norm_1", "norm_2"),
 }
+SCALES = "scale_1", "scale_2", "scale_cross"
 
 
 class TransformerBlock(Composite):
@@ -55,6 +57,12 @@ class TransformerBlock(Composite):
             if not (plan.no_first_norm and name == "norm_1"):
                 setattr(self, name, norms.made(plan.norm, name=name, **common))
         self.dropout = Dropout(plan.dropout, name="dropout", **common)
+        if plan.layer_scale is not None:
+            for name in SCALES[: 2 + (plan.cross is not None)]:
+                setattr(self, name, LayerScale(plan.layer_scale, width, name=name, **common))
+        if plan.drop_path:
+            shape = (None, 1, 1)
+            self.drop_path = Dropout(plan.drop_path, noise_shape=shape, name="drop_path", **common)
 
     def forward(
         self,
@@ -70,14 +78,14 @@ class TransformerBlock(Composite):
 
         def attend(x: jax.Array) -> jax.Array:
             y = sub.attention(x, visible, beside.get("bias"), training=training)
-            return self._dropped(sub, y, ctx)
+            return self._dropped(sub, "scale_1", y, ctx)
 
         def look(x: jax.Array) -> jax.Array:
             y = sub.cross(x, beside["memory"], beside.get("memory_visible"), training=training)
-            return self._dropped(sub, y, ctx)
+            return self._dropped(sub, "scale_cross", y, ctx)
 
         def think(x: jax.Array) -> jax.Array:
-            return self._dropped(sub, sub.feedforward(x), ctx)
+            return self._dropped(sub, "scale_2", sub.feedforward(x), ctx)
 
         if plan.form == "parallel":
             first = sub.norm_1(x)
@@ -85,14 +93,18 @@ class TransformerBlock(Composite):
             if not plan.one_norm:
                 second = sub.norm_2(x)
             return think(second) + attend(first) + x
-        x = self._step(sub, "1", x, attend)
+        x = ctx.place("residual_mid", self._step(sub, "1", x, attend))
         if plan.cross is not None:
-            x = self._step(sub, "cross", x, look)
+            x = ctx.place("residual_mid_cross", self._step(sub, "cross", x, look))
         return self._step(sub, "2", x, think)
 
-    def _dropped(self, sub: Children, y: jax.Array, ctx: Context) -> jax.Array:
+    def _dropped(self, sub: Children, scale: str, y: jax.Array, ctx: Context) -> jax.Array:
         """What is added, some of it dropped in training."""
         y = sub.dropout(y, training=ctx.training)
+        if self.plan.layer_scale is not None:
+            y = sub.run_named(scale, y)
+        if self.plan.drop_path:
+            y = sub.drop_path(y, training=ctx.training)
         if self.plan.multiplier == 1:
             return y
         return y * self.plan.multiplier

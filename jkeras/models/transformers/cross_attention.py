@@ -8,7 +8,8 @@ import jax.numpy as jnp
 
 from jkeras.core.run.context import Children, Context
 from jkeras.kernel.spec import Spec, Weight
-from jkeras.models.transformers.attention import SelfAttention
+from jkeras.layers.attention_heads import Heads
+from jkeras.models.transformers.attention import Looks, SelfAttention
 from jkeras.ops.attention_plain import Form
 
 
@@ -35,7 +36,7 @@ class CrossAttention(SelfAttention):
         ctx: Context,
     ) -> jax.Array:
         plan = self.plan
-        query = jnp.swapaxes(self._projected(sub, "query", x, plan.heads), 1, 2)
+        query = self._projected(sub, "query", x, plan.heads)
 
         def project() -> tuple[jax.Array, jax.Array]:
             key = self._projected(sub, "key", memory, plan.groups)
@@ -47,7 +48,8 @@ class CrossAttention(SelfAttention):
             key, value = project()
         else:
             key, value = writer.of_memory(project)
-        drop = self._drop(sub, ctx)
-        y = self._attend(w, (query, key, value), visible, None, Form(plan.scale), drop)
-        y = jnp.swapaxes(y, 1, 2).reshape(*x.shape[:2], -1)
-        return sub.output_dense(y)
+        heads = Heads(query, jnp.swapaxes(key, 1, 2), jnp.swapaxes(value, 1, 2)).placed(ctx)
+        query, key, value = (jnp.swapaxes(y, 1, 2) for y in heads)
+        looks = Looks(visible, None, Form(plan.scale))
+        y = self._attend(w, sub, (query, key, value), looks, ctx)
+        return self._projected_back(sub, y, ctx)

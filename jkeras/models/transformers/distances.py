@@ -39,7 +39,9 @@ class DistanceBias(Layer):
         return {"embeddings": self.weight("embeddings", shape, initializer=start)}
 
     def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
-        targets = positions_now((1, x.shape[1]))
+        targets = positions_now(x.shape[:2])
+        if ctx.scope.flow.cache is None:
+            targets = targets[:1]  # all rows count from 0
         sources = jnp.arange(length_now(x.shape[1]))
         distances = sources - targets[..., None]
         values = w["embeddings"][numbers_of(self.buckets, distances, self.is_causal)]

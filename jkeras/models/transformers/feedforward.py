@@ -63,12 +63,13 @@ class FeedforwardNetwork(Composite):
     def forward(self, w: Mapping[str, Any], sub: Children, x: jax.Array, ctx: Context) -> jax.Array:
         activation = ACTIVATIONS[self.plan.activation]
         if self.plan.is_gated:
-            y = activation(sub.gate(x)) * sub.up(x)
+            inner = activation(sub.gate(x)) * sub.up(x)
         else:
-            y = activation(sub.up(x))
+            inner = activation(sub.up(x))
+        inner = ctx.place("neurons", inner)
         if self.plan.dropout:
-            y = sub.dropout(y, training=ctx.training)
-        return sub.down(y)
+            inner = sub.dropout(inner, training=ctx.training)
+        return sub.down(inner)
 
 
 class ExpertNetworks(Composite):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jkeras.core.layer import Layer
 from jkeras.core.run.context import Context
 from jkeras.core.session.positions import positions_now
-from jkeras.initializers import RandomNormal, Zeros
+from jkeras.initializers import Constant, RandomNormal, Zeros
 from jkeras.kernel.spec import Spec, Weight
 
 
@@ -148,3 +148,24 @@ class FixedBias(Bias):
     """A vector that is added to the last axis, and stays as it is read."""
 
     is_trained = False
+
+
+class LayerScale(Layer):
+    """Its input times a vector (Touvron et al. 2021, arXiv:2103.17239).
+
+    Args:
+        start: the numbers that it begins with.
+        width: of the last axis.
+    """
+
+    supports_cache = True
+
+    def __init__(self, start: float, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.start, self.width = start, width
+
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
+        return {"gamma": self.weight("gamma", (self.width,), initializer=Constant(self.start))}
+
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
+        return x * w["gamma"]

@@ -27,7 +27,7 @@ from jkeras.saving.types import Config
 if typing.TYPE_CHECKING:
     from jkeras.core.weights.variable import Variable
 
-TASKS = ("backbone", "causal_lm", "classifier", "masked_lm", "seq2seq_lm")
+TASKS = ("backbone", "causal_lm", "classifier", "embedding", "masked_lm", "seq2seq_lm")
 OF_HUB = ("backbone", "causal_lm")  # the tasks that are models of keras-hub
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
@@ -54,13 +54,16 @@ def from_transformers(
     Args:
         folder: with `config.json` and `.safetensors` files; nothing is downloaded.
         task: "backbone"; "causal_lm" for one that has `generate`; of jkeras's own layers
-            "classifier" for logits of labels, "masked_lm" for logits of masked words, "seq2seq_lm"
-            for T5, BART and Whisper with `generate`.
-        native: True for a `jkeras.models.LanguageTransformer`, of jkeras's own layers; by default
-            only where it is not a model of keras-hub that is read and written.
+            "classifier" for logits of labels, "masked_lm" for logits of masked words, "embedding"
+            for the vectors that CLIP compares, "seq2seq_lm" for T5, BART and Whisper with
+            `generate`.
+        native: True for a model of jkeras's own layers, a `jkeras.models.LanguageTransformer`,
+            `VisionTransformer` or `ImageTextTransformer`; by default only where keras-hub has no
+            such model.
         tokenizer: for `generate` on texts, where the folder has one that keras-hub reads; False for
             tokens.
-        **arguments: of the backbone, such as `dtype="bfloat16"`.
+        **arguments: of the backbone, such as `dtype="bfloat16"`, or `interpolate_pos_encoding=True`
+            for images of any size.
 
     Raises:
         ImportError: keras-hub is not there, or Keras itself was imported before.
@@ -132,14 +135,16 @@ def _native(folder: str, config: Config, task: str, arguments: dict[str, typing.
             )
         if kind not in FAMILIES:
             by_hub.check_type(kind)
-    family_of(kind, task)
+    family = family_of(kind, task)
     with files.stored_in(folder) as stored, explained(folder):
         sizes.check_counts(config, stored)
         config = FAMILIES[kind].by_weights(config, stored)
         native_weights.check_sizes(config, task, stored)
         # models stand above this package
         models = importlib.import_module("jkeras.models.transformers.model")
-        model = models.LanguageTransformer(config, task, **arguments)
+        make = getattr(models, family.model)
+        arguments = {**native_weights.arguments_of(family, task, stored), **arguments}
+        model = make(config, task, **arguments)
         native_weights.load(model.family, model, stored)
     return model
 

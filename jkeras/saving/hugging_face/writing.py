@@ -36,12 +36,13 @@ def to_transformers(
     config: collections.abc.Mapping[str, object] | None = None,
     overwrite: bool = True,
 ) -> None:
-    """Writes a model of keras-hub, or a `jkeras.models.LanguageTransformer`, as a folder that
-    Hugging Face's transformers reads: `AutoModelForCausalLM.from_pretrained(folder)`, of BERT
+    """Writes a model of keras-hub, or one of jkeras's own layers (a
+    `jkeras.models.LanguageTransformer`, `VisionTransformer` or `ImageTextTransformer`), as a folder
+    that Hugging Face's transformers reads: `AutoModelForCausalLM.from_pretrained(folder)`, of BERT
     `AutoModel`.
 
     Weights go one after the other from where they lie into the file, in their own dtype; those that
-    two layers share are written once. The tokenizer is not written.
+    two layers share are written once. The tokenizer is not written, nor how images are prepared.
 
     All files are written beside those of a model that is there, and then replace them,
     `config.json` last: an error leaves the old model, and a kill the old one, the new one, or a

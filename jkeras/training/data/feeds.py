@@ -112,8 +112,8 @@ class HostFeed:
     is allowed.
 
     Args:
-        seed, epoch: of the source's order; several seeds: of that of each member of an ensemble.
-        at: number of the batch to begin with.
+        batches: makes the source's batches from the one to begin with.
+        at: number of that.
         padded_size: rows that smaller batches are padded to; None: they are not.
         ahead: whether a thread may make batches ahead.
         keeps_state: whether a caller asks for the state of the source's iterator.
@@ -125,8 +125,7 @@ class HostFeed:
     def __init__(
         self,
         source: Source,
-        seed: Seed,
-        epoch: int,
+        batches: Callable[[], Iterator[list[Batch]]],
         at: int,
         padded_size: int | None,
         ahead: bool,
@@ -138,14 +137,14 @@ class HostFeed:
         self.source = source
         self.keeps_state = keeps_state
         self._state_after = self._state_now()
-        batches = batches_of(source, seed, epoch, at)
+        made = batches()
         self.is_ahead = ahead and source.from_any_thread
         if self.is_ahead:
-            self.batches = Prefetched(batches, self._prepared)
+            self.batches = Prefetched(made, self._prepared)
             self._stop = self.batches.close
         else:
-            self.batches = map(self._prepared, batches)
-            self._stop = batches.close
+            self.batches = map(self._prepared, made)
+            self._stop = made.close
 
     def dispatched(self, logs: Logs) -> None:
         """Nothing to note."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
+import numpy as np
 
 from jkeras.callbacks import CallbackList
 from jkeras.core.errors import about
@@ -54,11 +55,15 @@ class Fitting:
         self.callbacks = callbacks
         self.nan_loss = NaNLoss(model, self.source, validation, callbacks)
         self.options = options
-        layout_of = loop_layout if recorder is None else state_layout
+        layout_of = loop_layout
+        if recorder is not None or options.looking is not None:
+            layout_of = state_layout
         self.layout = layout_of(model, from_key=options.seed is not None)
         self.preemption = Preemption()
         every_batch = callbacks.looks_at_batches("train")
         self.runner = Runner(model, self.layout, "train", every_batch, recorder)
+        self.runner.looking = options.looking
+        self.runner.programs.keeps = options.looking is not None
         self.validation = None
         if validation is not None:
             self.validation = Evaluating(
@@ -110,7 +115,7 @@ class Fitting:
             self.resume.save(*self._reached)
             raise
         finally:
-            self.protection.end(lambda: int(self.owner.peek().step))
+            self.protection.end(lambda: int(np.max(self.owner.peek().step)))
 
     # ------------------------------------------------------------ epochs
 
@@ -219,6 +224,7 @@ def _protected(model: "Trainer", source: Source, options: FitOptions) -> tuple[S
     """(the source as a training samples it, its account)."""
     if model.compilation.privacy is None:
         return source, Unprotected()
+    source = model.compilation.privacy.gathered(source)
     of_epoch = options.steps or source.num_batches or 0
     steps = max(options.epochs - options.initial_epoch, 0) * of_epoch
     source = model.compilation.privacy.sampled(source, steps, model.compilation.microbatches)

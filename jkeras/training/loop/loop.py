@@ -5,6 +5,7 @@ the device and steps take rows by number, `ChunkFeed`, where it does so chunk by
 `HostFeed`, which hands over one batch after another. What the dispatches run is in `programs.py`.
 """
 
+import functools
 import math
 import time
 import typing
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import jax
 
+from jkeras.core.errors import StepError
 from jkeras.core.session import host_random
 from jkeras.core.session.settings import settings
 from jkeras.training.data import placement
@@ -21,7 +23,8 @@ from jkeras.training.data.chunk_feed import ChunkFeed, steps_of_chunk
 from jkeras.training.data import ArraySource
 from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Source
-from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Seed
+from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Seed, Work, batches_of
+from jkeras.training.loop.careful import Looking, Place, located, with_place
 from jkeras.training.loop.pace import Pace, fixed_steps
 from jkeras.training.step.padding import may_pad
 from jkeras.training.loop.program import Program, cached
@@ -74,6 +77,7 @@ class Runner:
     Attributes:
         taken: how many batches were taken, over all epochs.
         keeps_state: whether a caller asks for the state of the data's iterator.
+        looking: looks at what each dispatch gives; None: nobody does.
         generators: where those of Python and numpy were before the order of the feed was drawn,
             where it was and a caller asks for state; None between feeds.
     """
@@ -98,6 +102,7 @@ class Runner:
             self.pace = cached(model, f"{kind}_pace", layout.key, Pace)
         self.taken = 0
         self.keeps_state = False
+        self.looking: Looking | None = None
         self._retraces = Retraces(model, kind)
         self._feed = None
         self._epoch_of_feed = 0
@@ -158,10 +163,7 @@ class Runner:
         """
         done = span.done
         limit = math.inf if span.limit is None else span.limit
-        self._close_ended_feed(source, span)
-        source.begin_epoch()
-        if self._start is not None and done >= limit:
-            self._open_feed(owner, source, span)  # a checkpoint was made before the epoch's end
+        self._begin_feed(owner, source, span)
         while done < limit and self._has_more(owner, source, span):
             before(done)
             if self._feed is None:
@@ -172,8 +174,15 @@ class Runner:
             for work in self._feed.take(most):
                 program = self.programs.get(work.form, owner)
                 moment = Moment(len(program.signatures), time.perf_counter())
-                with owner.stepping():
-                    owner.state, logs = program.run(owner.state, *work.arguments)
+                run = program.run
+                if self.looking is not None:
+                    run = functools.partial(self.looking.run, program)
+                try:
+                    with owner.stepping():
+                        owner.state, logs = run(owner.state, *work.arguments)
+                except StepError as error:
+                    place = Place(self.kind, span.epoch, done)
+                    raise self._located(error, owner, work, program, place) from None
                 self._look(program, moment)
                 if self.recorder is not None:
                     self.recorder.take(logs.pop(KEY), work.steps)
@@ -188,6 +197,21 @@ class Runner:
         if done < limit:
             self.restart()  # the data came to its end
         source.end_epoch()
+
+    def _located(
+        self, error: StepError, owner: "AnyOwner", work: Work, program: Program, place: Place
+    ) -> StepError:
+        """The error of a dispatch, which says at which step it is; the state is that before it."""
+        order = None
+        if isinstance(self._feed, OrderedFeed) and self._feed.order.ndim == 2:
+            order = self._feed.order[self._feed.at :]
+        run: Callable = program
+        if self.looking is not None:
+            run = functools.partial(self.looking.run, program)
+        error, work, place = located(error, owner, work, run, place, order)
+        if self.looking is not None:
+            error = self.looking.explained(error, owner.peek(), work.arguments, work.form)
+        return with_place(error, place)
 
     def _measure(self, steps: int, start: tuple[float, float], logs: Logs) -> None:
         """Tells the pace how long a dispatch took, unless it was compiled.
@@ -212,7 +236,7 @@ class Runner:
 
     # ------------------------------------------------------------ feeds
 
-    def _close_ended_feed(self, source: Source, span: Span) -> None:
+    def _begin_feed(self, owner: "AnyOwner", source: Source, span: Span) -> None:
         """Closes the feed, unless the epoch goes on in the middle of the data."""
         self._retraces.shapes = getattr(source, "num_shapes", 1)
         if self._feed is not None and _is_at_end(source, span, self._feed.at):
@@ -220,6 +244,9 @@ class Runner:
         if self._start is not None and _is_at_end(source, span, self._start[1]):
             self._start = None
             self._put_back_generators(1)
+        source.begin_epoch()
+        if self._start is not None and span.limit is not None and span.done >= span.limit:
+            self._open_feed(owner, source, span)  # a checkpoint was made before the epoch's end
 
     def _has_more(self, owner: "AnyOwner", source: Source, span: Span) -> bool:
         """Whether there is another batch, as far as is known: one that is expected is taken, and
@@ -277,7 +304,8 @@ class Runner:
             if is_alone and steps_of_chunk(source) > 1:
                 return ChunkFeed(source, seeds, epoch, at, self._padded_size)
         ahead = self.model.jit_compile
-        return HostFeed(source, seeds, epoch, at, self._padded_size, ahead, self.keeps_state)
+        batches = functools.partial(batches_of, source, seeds, epoch, at)
+        return HostFeed(source, batches, at, self._padded_size, ahead, self.keeps_state)
 
     def _size_to_pad_to(self, owner: "AnyOwner", source: Source) -> int | None:
         """The rows that smaller batches are padded to; None: there are none, or they may not be."""

@@ -29,26 +29,33 @@ if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
 
 
+NO_PREDICTOR = None, None  # what a model keeps where there is none: (made for what, predictor)
+# (kind, bytes) of the dtypes of real numbers that a device may have in fewer bits
+OF_MORE_BITS = frozenset((kind, size) for kind in "iuf" for size in range(5, 33))
+
+
 def predict_at_once(model: "Trainer", x: Structure, batch_size: int | None) -> Structure:
     """The outputs for an array of few rows, straight from the compiled function; None where that
     does not do.
 
     It does where numpy's array is what the function takes, one batch, and no callback looks.
     """
-    entry = model.__dict__.get("_predictor")
-    if entry is None or entry[0] != (Parts.changes, settings.distribution):
+    made_for, predictor = model.__dict__.get("_predictor", NO_PREDICTOR)
+    if made_for != (Parts.changes, settings.distribution):
         return None
     if type(x) is not np.ndarray or not x.ndim or not 0 < len(x) <= (batch_size or 32):
         return None
-    if x.dtype.itemsize > 4 and x.dtype.kind in "iuf":
+    if (x.dtype.kind, x.dtype.itemsize) in OF_MORE_BITS:
         x = _of_fewer_bits(x, model.types_of_inputs())
-    predictor = entry[1]
     if predictor.ids is not None:
         warn_of_ids(x, "x", predictor.ids)
     run = predictor.traced.get((x.shape, x.dtype))
-    if run is None and not (model.built and _may_go_as_it_is(model, x.dtype)):
+    if run is not None:
+        y = predictor.again(run, x)
+    elif model.built and _may_go_as_it_is(model, x.dtype):
+        y = predictor.first(x)
+    else:
         return None
-    y = predictor.first(x) if run is None else predictor.again(run, x)
     if isinstance(y, jax.Array):
         return placement.own_array(y)
     return jax.tree_util.tree_map(placement.own_array, y)
@@ -194,7 +201,8 @@ class Predictor:
 def predictor_of(model: "Trainer") -> Predictor:
     """The `Predictor` of a built model; the last one where no module changed its parts since."""
     now = Parts.changes, settings.distribution
-    entry = model.__dict__.get("_predictor")
-    if entry is None or entry[0] != now or entry[1].model is not model:
-        entry = model.__dict__["_predictor"] = now, model.new_predictor()
-    return entry[1]
+    made_for, predictor = model.__dict__.get("_predictor", NO_PREDICTOR)
+    if made_for != now or predictor.model is not model:
+        predictor = model.new_predictor()
+        model.__dict__["_predictor"] = now, predictor
+    return predictor

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from jkeras.core.errors import StepError
 from jkeras.core.session.settings import settings
 from jkeras.core.system.signals import Signals
 from jkeras.kernel import in_force
 from jkeras.training.loop import memory
+from jkeras.training.loop.careful import waited_for
 from jkeras.training.data import placement
 from jkeras.training.step.state import TrainState
 
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
 
-# whether a program may be traced now: by its first call with some shapes, which measures it
+# the program that may be traced now: by its first call with some shapes, which measures it
 MAY_TRACE = "may trace"
 
 
@@ -42,8 +44,14 @@ class Program:
         jit: False runs the function as it is.
         what: it is, for the message where there is no memory for it.
 
+    Attributes:
+        may_raise: whether what the program calls on the host may leave an error in `raised`: it is
+            then waited for, and consumes nothing. It is set while the program is traced, by who
+            calls; `in_force.value_of(MAY_TRACE)` is the program.
+
     Raises:
         MemoryError: on a call, as said above.
+        StepError: one was left in `raised`.
 
     >>> import numpy as np
     >>> double = Program(lambda x: 2 * x)
@@ -73,6 +81,8 @@ class Program:
         # mostly the same.
         self._jitted: dict[tuple, tuple[Callable, ...]] = {}
         self.run = self._run if jit else function
+        self.may_raise = False
+        self.raised: list[StepError] = []
 
     def __call__(self, *arguments: Any) -> Any:
         return self.run(*arguments)
@@ -89,22 +99,39 @@ class Program:
             except Untraced:
                 pass  # no error that is raised from here on is to name this one
         jitted = jax.jit(self._traced, donate_argnums=self.donate, out_shardings=self.out_shardings)
-        with in_force.having(MAY_TRACE, True):
+        with in_force.having(MAY_TRACE, self):
             if not jax.config.jax_disable_jit:
+                lowered = jitted.lower(*arguments)
+                if self.may_raise and self.donate:
+                    self.donate = ()  # JAX finds the trace again
+                    return self._run(*arguments)
                 # the call below finds what is traced and compiled here
-                self._weigh(jitted, jitted.lower(*arguments).compile(), arguments)
+                self._weigh(jitted, lowered.compile(), arguments)
                 self._keep(shapes, jitted)
+            if self.may_raise:
+                self.run = self._run_carefully
+                return self._run_carefully(*arguments)
             is_large = self.needs > memory.LITTLE
             # what is saved takes memory too, as much as the state
             if is_large and memory.is_scarce(self.needs, arguments):
                 return self._try(jitted, arguments)
             return jitted(*arguments)
 
+    def _run_carefully(self, *arguments: Any) -> Any:
+        """The results of a program that may leave an error on the host, once it has run."""
+        self.raised.clear()
+        results = waited_for(self._run(*arguments))
+        if not self.raised:
+            return results
+        error = self.raised[0]
+        error.saved = arguments[:1]  # it consumed nothing
+        raise error
+
     def traced(self, *arguments: Any) -> Callable | None:
         """The jitted function for arguments with which the program ran, where there is nothing to
         see to before a call; None otherwise. It raises `Untraced` for others.
         """
-        if self.needs > memory.LITTLE:
+        if self.needs > memory.LITTLE or self.may_raise:
             return None
         return next(iter(self._jitted.get(_shapes(arguments[1:]), ())), None)
 

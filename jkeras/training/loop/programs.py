@@ -47,6 +47,7 @@ class Programs:
         self.kind = kind
         self.in_a_loop = in_a_loop
         self.recorder = recorder
+        self.keeps = False  # whether the state before a dispatch is asked for after it
         self._cache = {}  # finding one costs as much as a small step
 
     def get(self, form: str, owner: "AnyOwner") -> Program:
@@ -71,6 +72,8 @@ class Programs:
                 key = key, account.constants()
             if self.recorder is not None:
                 key = key, self.recorder.of_step
+            if self.keeps:
+                donate, name = (), f"{name}_kept"
             self._cache[form] = program_of(
                 self.model,
                 f"{self.kind}_{name}",
@@ -105,7 +108,7 @@ class Programs:
 
     def _batch_of(self) -> Callable:
         may_pad = self.kind == "train" and self.model.compilation.privacy is not None
-        return functools.partial(_batch_of, may_pad=may_pad)
+        return functools.partial(batch_of, may_pad=may_pad)
 
     def _many(self) -> tuple[Callable[[], Callable], str]:
         """(what makes the function, its name)."""
@@ -191,7 +194,7 @@ class Programs:
         return many
 
 
-def _batch_of(data: Batch, order: jax.Array, i: jax.Array, may_pad: bool = False) -> tuple:
+def batch_of(data: Batch, order: jax.Array, i: jax.Array, may_pad: bool = False) -> tuple:
     """The arguments of the step number i of a feed: its batch, and which rows are valid where some
     are padding.
 

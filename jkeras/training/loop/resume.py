@@ -30,6 +30,7 @@ from jkeras.training.types import Logs
 if typing.TYPE_CHECKING:
     from jkeras.saving.checkpointer import Checkpointer
     from jkeras.saving.tier import Tier
+    from jkeras.training.loop.careful import Looking
     from jkeras.training.loop.loop import Runner
     from jkeras.training.loop.ownership import StateOwner
 
@@ -41,6 +42,7 @@ class FitOptions(typing.NamedTuple):
         initial_epoch, epochs: numbers of the first and the last epoch.
         steps, validation_steps: at most so many of an epoch; None: all.
         validation_freq, seed, checkpoint, resume: as of `fit`.
+        looking: looks at what each dispatch gives; None: nobody does.
     """
 
     initial_epoch: int
@@ -51,6 +53,7 @@ class FitOptions(typing.NamedTuple):
     seed: int | None
     checkpoint: "str | os.PathLike | Checkpointer | None"
     resume: bool | str
+    looking: "Looking | None" = None
 
 
 class Protection(typing.Protocol):
@@ -62,8 +65,8 @@ class Protection(typing.Protocol):
     def logs(self, state: TrainState) -> Logs:
         """What is reported after an epoch."""
 
-    def kept(self) -> dict | None:
-        """What a checkpoint keeps."""
+    def kept(self, state: TrainState) -> dict | None:
+        """What a checkpoint of a state keeps."""
 
     def end(self, step: Callable[[], int]) -> None:
         """Ends, at a step of the model, which is asked for where it is needed."""
@@ -386,7 +389,7 @@ class Resume:
             "validated": self._validated,
             **self._iterator_states(),
             "callbacks": self.callbacks.get_state(),
-            "privacy": self.protection.kept(),
+            "privacy": self.protection.kept(state),
         }
         for tier in self.checkpointer.tiers if tiers is None else tiers:
             tier.save(state, extra, metrics=metrics)

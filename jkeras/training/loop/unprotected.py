@@ -25,8 +25,8 @@ class Unprotected:
         """What is reported after an epoch: nothing."""
         return {}
 
-    def kept(self) -> dict | None:
-        """What a checkpoint keeps: nothing."""
+    def kept(self, state: TrainState) -> dict | None:
+        """What a checkpoint of a state keeps: nothing."""
         return None
 
     def end(self, step: Callable[[], int]) -> None:

@@ -195,6 +195,6 @@ def begin_stream(
         epoch = options.initial_epoch
         at = 0 if epoch == 0 else steps and epoch * steps
         state_layout(model, from_key=True).restart(seed, at)
-    elif model.compilation.privacy is not None:
+    if model.compilation.privacy is not None and options.seed is None:
         model.compilation.privacy.renew_key(model)
     return options._replace(seed=seed)

@@ -24,6 +24,7 @@ from jkeras.metrics import Metric
 from jkeras.optimizers import Optimizer
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving.optimizers_of_code import is_missing, warn_of_missing
+from jkeras.training.loop.predictor import NO_PREDICTOR
 from jkeras.training.step import keras_contract
 from jkeras.training.step.building import attach_lora
 from jkeras.training.step.compile_loss import CompileLoss
@@ -67,6 +68,7 @@ class Compilable:
     stop_training = stop_evaluating = stop_predicting = False
     compile_seconds = 0.0  # what tracing and compiling took in the last `fit` or `evaluate`
     _opt_state = _train_key = _last_layout = privacy_account = _lora_to_come = None
+    record_of_file = None  # of privacy, as the file said that the model is of
     _is_fitting = False
     was_seen = False  # by a `fit`, an evaluation or a step, since it was compiled
     _step = 0
@@ -189,7 +191,7 @@ class Compilable:
             asks_for_privacy=asks_for_privacy,
             _functions={},
             was_seen=False,
-            _predictor=None,
+            _predictor=NO_PREDICTOR,
             _opt_state=None,
             _lora_to_come=None,
         )
@@ -327,7 +329,7 @@ class Compilable:
         """Whether it is compiled with `privacy`, or was and nothing was said of it since."""
         return self.compilation.privacy is not None or self.asks_for_privacy
 
-    def private_record(self) -> list[dict] | None:
+    def private_record(self) -> list[dict] | dict | None:
         """The account of privacy as plain data, for a file; None: there is none."""
         return carrying().record_of(self) if has_account(self) else None
 
@@ -442,13 +444,9 @@ class Compilable:
         """`compute_loss` on flat lists: `(loss, (trainable, non-trainable, metrics values))`."""
         return keras_contract.stateless_compute_loss(
             self,
-            trainable_variables,
-            non_trainable_variables,
-            metrics_variables,
-            x,
-            y,
+            (trainable_variables, non_trainable_variables, metrics_variables),
+            (x, y, sample_weight),
             y_pred,
-            sample_weight,
             training,
         )
 
@@ -466,12 +464,8 @@ class Compilable:
         """Loss and new values on flat lists, for `jax.grad` in a `train_step` of yours."""
         return keras_contract.loss_and_updates(
             self,
-            trainable_variables,
-            non_trainable_variables,
-            metrics_variables,
-            x,
-            y,
-            sample_weight,
+            (trainable_variables, non_trainable_variables, metrics_variables),
+            (x, y, sample_weight),
             training,
         )
 

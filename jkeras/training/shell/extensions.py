@@ -4,6 +4,7 @@ imports none of these; `Model` inherits their answers.
 """
 
 import contextlib
+import importlib
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from jkeras.training.step.links import Link
 from jkeras.training.types import Logs, NamedVariables, Structure
 
 if TYPE_CHECKING:
+    from jkeras.training.loop.careful import Looking
     from jkeras.training.loop.recording import Recorder
     from jkeras.training.loop.resume import FitOptions
 
@@ -126,6 +128,14 @@ class Extensions:
     ) -> "contextlib.AbstractContextManager[tuple[FitOptions, Recorder | None]]":
         """A block in which a training is recorded; gives its options, and what is told of steps."""
         return contextlib.nullcontext((options, None))
+
+    def finder(self, kind: str) -> "Looking":
+        """What looks for a step with NaN, and says where it began.
+
+        Raises:
+            ValueError: there is none of this kind, or it cannot look at such a training.
+        """
+        return importlib.import_module("jkeras.debug.nan").NaNFinder(self, kind)
 
     def end_where(self, has_failed: np.ndarray) -> bool:
         """Ends the training for NaN or infinity; whether that is news.

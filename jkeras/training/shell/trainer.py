@@ -5,6 +5,7 @@ What runs a training is imported by the first one, since `import jkeras` may tak
 """
 
 import contextlib
+import functools
 import inspect
 import os
 from typing import TYPE_CHECKING, Any, Literal
@@ -82,6 +83,7 @@ class Trainer(Extensions, Compilable):
         resume: bool | Literal["skip"] = True,
         ensemble: int | None = None,
         report: "str | os.PathLike | None" = None,
+        debug: Literal["nan"] | None = None,
     ) -> History:
         """Trains the model.
 
@@ -117,6 +119,10 @@ class Trainer(Extensions, Compilable):
             report: a path, at which a JSON file tells what this training was: versions, settings,
                 seeds, hashes of data and weights, and a fingerprint of each step, by which
                 `python -m jkeras reproduce` says at which step another run parts from it.
+            debug: "nan": raise at the first step that brings NaN or infinity into the model, and
+                say which layer gave it first, in its forward pass or its gradient, and in which
+                row: that step is run again, operation by operation. The model stays what it was
+                before the step.
 
         Returns:
             The `History` callback; `history.history` has one list for each name.
@@ -139,6 +145,8 @@ class Trainer(Extensions, Compilable):
             checkpoint,
             resume,
         )
+        if debug is not None:
+            options = options._replace(looking=self.finder(debug))
         draws = seed is None and ensemble is None and self.draws_as_keras
         order = beginning.Order(shuffle, draws)
         opened = beginning.sources(
@@ -268,8 +276,14 @@ class Trainer(Extensions, Compilable):
         sample_weight: Structure = None,
         class_weight: dict[Any, Any] | list[Any] | None = None,
         return_dict: bool = False,
+        *,
+        debug: Literal["nan"] | None = None,
     ) -> Scores:
-        """One training step on one batch; returns its loss and metrics."""
+        """One training step on one batch; returns its loss and metrics.
+
+        Args:
+            debug: as of `fit`.
+        """
         from jkeras.training.step.step import train_step_on
 
         require_compiled(self, "train_on_batch")
@@ -286,6 +300,8 @@ class Trainer(Extensions, Compilable):
             lambda: outside_loops(train_step_on(self, layout.of_step())),
             state=state,
         )
+        if debug is not None:
+            step = functools.partial(self.finder(debug).on_batch, step)
         state, logs = step(state, placement.place(batch))
         layout.scatter(state)
         look_at_batch(self, state)

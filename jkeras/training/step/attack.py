@@ -46,6 +46,6 @@ def perturbed(
     x, *targets = batch
 
     def loss_of(x: Structure) -> jax.Array:
-        return loss(state.params, state, (x, *targets), rng, False, rows)[1].loss
+        return loss(state.params, state, (x, *targets), rng, False, valid_rows=rows)[1].loss
 
     return attack.perturb(loss_of, x, rng), *targets

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import jax
 
 from jkeras.core.run.call import masks_of
-from jkeras.kernel.microbatch import Microbatch
 from jkeras.training.data.source import Batch
 from jkeras.training.step import call_ends, training_unsaid
 from jkeras.training.step.layout import StateLayout
@@ -53,24 +52,19 @@ class BatchLoss:
         batch: Batch,
         rng: jax.Array,
         training: bool = True,
-        valid_rows: jax.Array | None = None,
-        microbatch: Microbatch | None = None,
+        *,
         parts: int = 1,
+        **rows: typing.Any,
     ) -> tuple[jax.Array, Forward]:
         """The loss to differentiate, and what the forward pass left behind (`Forward`).
 
         Args:
             parts: what to divide the loss by that is differentiated.
+            rows: `valid_rows` and `microbatch`, as of `kernel.scope.Flow`.
         """
         model = self.model
         x, y, sample_weight = batch
-        run = self.layout.run(
-            state.replace(params=params),
-            rng=rng,
-            training=training,
-            valid_rows=valid_rows,
-            microbatch=microbatch,
-        )
+        run = self.layout.run(state.replace(params=params), rng=rng, training=training, **rows)
         if training:
             training_unsaid.listen(model, run)
             call_ends.listen(model, run)

@@ -84,8 +84,8 @@ def _build_parts(model: "Trainer", batch: tuple[Any, ...] | None, waiting: list)
             keras_contract.build_losses_by_call(model, container, x, labels, y_pred)
     if model.compilation.losses in waiting:
         model.compilation.losses.has_masks = has_masks(model)
-    if model.compilation.losses in waiting and not _has_own_loss(model):
-        warn_of_logits(model, model.compilation.losses)
+        if not _has_own_loss(model):
+            warn_of_logits(model, model.compilation.losses)
 
 
 def _has_own_loss(model: "Trainer") -> bool:

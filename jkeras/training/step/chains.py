@@ -58,9 +58,12 @@ def _key(layer: Any) -> Hashable:
 def _is_simple(layer: Layer) -> bool:
     """Whether the layer is a function of its weights and one input alone."""
     special = (
-        layer.traits.has_children or layer.traits.is_stateful or layer.call_context,
+        layer.traits.has_children,
+        layer.traits.is_stateful,
+        layer.call_context,
         layer.traits.convolves,  # XLA:CPU is slow with these in a loop, see `pace`
-        layer.activity_regularizer or layer.remat_scope,
+        layer.activity_regularizer,
+        layer.remat_scope,
         any(v.regularizer or v.constraint or v.layout for v in layer.weights),
     )
     knows = layer.built and layer.traits.is_batchwise and layer.supports_masking

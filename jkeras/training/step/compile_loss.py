@@ -328,12 +328,7 @@ class CompileLoss:
             self.build(y_true, y_pred)
         if self._only_builds:
             return None
-        if self.outputs.count == 1 and isinstance(self.loss, (list, tuple)) and len(self.loss) > 1:
-            warnings.warn(
-                f"`loss` is a list of {len(self.loss)} and the model has one output: the sum of "
-                "the losses is minimized. Give one loss for one output.",
-                stacklevel=2,
-            )
+        self._warn_of_list()
         labels = self._labels(y_true)
         predictions = self.outputs.pick(y_pred, "y_pred")
         weights = self.outputs.pick_weights(sample_weight)
@@ -354,6 +349,15 @@ class CompileLoss:
                 self._update_mean(self.metrics[number], value, size)
             total.append(value if entry.weight is None else value * entry.weight)
         return sum(total) if total else None
+
+    def _warn_of_list(self) -> None:
+        """Warns of several losses for one output."""
+        if self.outputs.count == 1 and isinstance(self.loss, (list, tuple)) and len(self.loss) > 1:
+            warnings.warn(
+                f"`loss` is a list of {len(self.loss)} and the model has one output: the sum of "
+                "the losses is minimized. Give one loss for one output.",
+                stacklevel=3,
+            )
 
     @staticmethod
     def _update_mean(metric: metrics.Mean, value: jax.Array, size: int) -> None:

@@ -160,9 +160,7 @@ def default_train_step(
     x, y, sample_weight = unpack(data)
 
     def loss_of(trainable: list[jax.Array]) -> tuple[jax.Array, tuple]:
-        return loss_and_updates(
-            model, trainable, fixed, metrics, x, y, sample_weight, training=True
-        )
+        return loss_and_updates(model, (trainable, fixed, metrics), (x, y, sample_weight), True)
 
     grads, (loss, y_pred, fixed, metrics) = jax.grad(loss_of, has_aux=True)(trainable)
     trainable, slots = model.optimizer.stateless_apply(slots, grads, trainable)
@@ -174,36 +172,41 @@ def default_test_step(
     model: "Trainer", state: tuple[list, ...], data: Structure
 ) -> tuple[Logs, tuple]:
     """What `super().test_step(state, data)` does."""
-    trainable, fixed, metrics = state
+    trainable = state[0]
     x, y, sample_weight = unpack(data)
-    _, (loss, y_pred, fixed, metrics) = loss_and_updates(
-        model, trainable, fixed, metrics, x, y, sample_weight, training=False
-    )
+    _, (loss, y_pred, fixed, metrics) = loss_and_updates(model, state, (x, y, sample_weight))
     logs, metrics = metric_updates(model, metrics, loss, x, y, y_pred, sample_weight)
     return logs, (trainable, fixed, metrics)
 
 
 def loss_and_updates(
     model: "Trainer",
-    trainable: list[jax.Array],
-    fixed: list[jax.Array],
-    metrics: list[jax.Array],
-    x: Structure,
-    y: Structure,
-    sample_weight: Structure,
+    state: tuple[list, list, list],
+    batch: tuple[Structure, Structure, Structure],
     training: bool = False,
 ) -> tuple[jax.Array, tuple]:
-    """The loss on flat lists: `(loss, (loss, y_pred, non-trainable values, metric values))`."""
-    values = mapping(
-        (model.trainable_variables, trainable),
-        (model.non_trainable_variables, fixed),
-        (model.metrics_variables, metrics),
-    )
-    with model.flow_type(model, values, training=training) as run:
+    """The loss on flat lists: `(loss, (loss, y_pred, non-trainable values, metric values))`.
+
+    Args:
+        state: (trainable, non-trainable, metrics).
+        batch: (x, y, sample_weight).
+    """
+    x, y, sample_weight = batch
+    with model.flow_type(model, _values_of(model, state), training=training) as run:
         y_pred = run.call(model, (x,), {})
         loss = compute_loss(model, x, y, y_pred, sample_weight, training)
     kept = run.values.of(model.non_trainable_variables)
     return loss, (loss, y_pred, kept, metric_values(model, run))
+
+
+def _values_of(model: "Trainer", state: tuple[list, list, list]) -> Values:
+    """The values of a model's variables, of flat lists."""
+    trainable, fixed, metrics = state
+    return mapping(
+        (model.trainable_variables, trainable),
+        (model.non_trainable_variables, fixed),
+        (model.metrics_variables, metrics),
+    )
 
 
 def metric_updates(
@@ -259,25 +262,22 @@ def build_losses_by_call(
 
 def stateless_compute_loss(
     model: "Trainer",
-    trainable: list[jax.Array],
-    fixed: list[jax.Array],
-    metrics: list[jax.Array],
-    x: Structure = None,
-    y: Structure = None,
-    y_pred: Structure = None,
-    sample_weight: Structure = None,
-    training: bool = True,
+    state: tuple[list, list, list],
+    batch: tuple[Structure, Structure, Structure],
+    y_pred: Structure,
+    training: bool,
 ) -> tuple[jax.Array, tuple[list, list, list]]:
-    """`compute_loss` on flat lists: `(loss, (trainable, non-trainable, metrics))`."""
-    values = mapping(
-        (model.trainable_variables, trainable),
-        (model.non_trainable_variables, fixed),
-        (model.metrics_variables, metrics),
-    )
-    with model.flow_type(model, values, training=training) as run:
+    """`compute_loss` on flat lists: `(loss, (trainable, non-trainable, metrics))`.
+
+    Args:
+        state: (trainable, non-trainable, metrics).
+        batch: (x, y, sample_weight).
+    """
+    x, y, sample_weight = batch
+    with model.flow_type(model, _values_of(model, state), training=training) as run:
         loss = compute_loss(model, x, y, y_pred, sample_weight, training)
     return loss, (
-        list(trainable),
+        list(state[0]),
         run.values.of(model.non_trainable_variables),
         run.values.of(model.metrics_variables),
     )

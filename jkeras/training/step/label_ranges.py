@@ -57,23 +57,12 @@ def warn_of_range(
     are_classes = y_true.ndim < 2 or y_true.shape[-1] == 1
     if wanted.sums_to_one and are_classes:
         return  # numbers of classes, which such a loss does not take: an error of their shape
-    low, high = y_true.min(), y_true.max()
-    fits = low >= wanted.low - OVERSHOOT and high <= wanted.high + OVERSHOOT  # NaN does not
-    sums = None
-    if fits and wanted.sums_to_one:
-        sums = y_true.sum(axis=-1, dtype="float32")
-        sums = sums[sums != 0]  # a row of zeros counts nothing, as who leaves rows out writes it
-        fits = bool((np.abs(sums - 1) <= TOLERANCE).all())
-    if fits:
+    misfit = _misfit(y_true, wanted)
+    if misfit is None:
         return
     if sample_weight is not None and not np.asarray(sample_weight).all():
         return
-    if sums is None:
-        expected = f"numbers from {wanted.low} to {wanted.high}"
-        received = f"labels from {low} to {high}"
-    else:
-        expected = "probabilities that add up to 1 in each row"
-        received = f"a row that adds up to {sums[np.abs(sums - 1) > TOLERANCE][0]:g}"
+    expected, received = misfit
     fix = ""
     if wanted.high == 1 and not wanted.sums_to_one:
         fix = " To fix it: number two classes 0 and 1, or scale the labels."
@@ -81,3 +70,19 @@ def warn_of_range(
         f"{where}: the loss '{loss.name}' takes {expected}, and is given {received}: its value "
         f"means little.{fix}"
     )
+
+
+def _misfit(y_true: np.ndarray, wanted: Range) -> tuple[str, str] | None:
+    """What labels should be and what they are, in words; None where they fit."""
+    low, high = y_true.min(), y_true.max()
+    in_range = low >= wanted.low - OVERSHOOT and high <= wanted.high + OVERSHOOT
+    if not in_range:  # nor is NaN
+        return f"numbers from {wanted.low} to {wanted.high}", f"labels from {low} to {high}"
+    if not wanted.sums_to_one:
+        return None
+    sums = y_true.sum(axis=-1, dtype="float32")
+    sums = sums[sums != 0]  # a row of zeros counts nothing, as who leaves rows out writes it
+    wrong = sums[~(np.abs(sums - 1) <= TOLERANCE)]
+    if not wrong.size:
+        return None
+    return "probabilities that add up to 1 in each row", f"a row that adds up to {wrong[0]:g}"

@@ -45,13 +45,18 @@ def links_of(model: "Trainer") -> list[Link]:
     what leaves out steps with NaN, those that packages above bring, what moves the optimizer's
     state.
     """
-    links: list[Link] = [functools.partial(_checked, link) for link in model.compilation.links]
+    links = own_links_of(model)
     if model.compilation.nonfinite is not None:
         links.append(functools.partial(guarded, model=model, logs_of=_metrics_of(model)))
     links += model.extra_links()
     if is_offloaded():
         links.append(functools.partial(offloaded, lazy_layout=LazyLayout(model)))
     return links
+
+
+def own_links_of(model: "Trainer") -> list[Link]:
+    """The links that `compile` was given."""
+    return [functools.partial(_checked, link) for link in model.compilation.links]
 
 
 def gradient_links(model: "Trainer") -> list[GradientLink]:

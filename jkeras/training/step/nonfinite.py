@@ -55,7 +55,7 @@ def guarded(step: Callable, model: "Trainer", logs_of: Callable[[TrainState], Lo
     ) -> tuple[TrainState, Logs]:
         new, logs = step(state, batch) if rows is None else step(state, batch, rows)
         before = tree.get(state.metrics, COUNT)
-        fine = ~_introduces_nonfinite(_watched(state, scaled), _watched(new, scaled))
+        fine = ~brings_in(_watched(state, scaled), _watched(new, scaled))
         if model.compilation.nonfinite != "skip":
             fine &= before == 0
         merged = jax.tree_util.tree_map(lambda a, b: jnp.where(fine, b, a), state, new)
@@ -80,8 +80,8 @@ def _watched(state: TrainState, scaled: bool) -> tuple:
     return state.params, state.state, state.opt_state, state.metrics
 
 
-def _introduces_nonfinite(old: Structure, new: Structure) -> jax.Array:
-    """Whether a number is not finite now that was before."""
+def brings_in(old: Structure, new: Structure) -> jax.Array:
+    """Whether a number is not finite now that was before; of two structures."""
     brought_in = [
         jnp.any(jnp.isfinite(a) & ~jnp.isfinite(b))
         for a, b in zip(*map(jax.tree_util.tree_leaves, (old, new)))

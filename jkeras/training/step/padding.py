@@ -46,7 +46,7 @@ def may_pad(lazy_layout: LazyLayout, kind: str, state: TrainState, batch: Batch)
     def forward(state: TrainState, batch: Batch, valid_rows: jax.Array | None = None) -> tuple:
         rng = jax.random.fold_in(state.rng, state.step)
         training = kind == "train"
-        loss, passed = loss_of(state.params, state, batch, rng, training, valid_rows)
+        loss, passed = loss_of(state.params, state, batch, rng, training, valid_rows=valid_rows)
         return (loss, passed.state), passed.y_pred
 
     state = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), state)

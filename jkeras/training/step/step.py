@@ -12,7 +12,7 @@ from jkeras.training.step import keras_contract
 from jkeras.training.data.source import Batch, unpack
 from jkeras.training.step.layout import LazyLayout, StateLayout
 from jkeras.training.step.batch_loss import BatchLoss
-from jkeras.training.step.links import Step, chained, gradient_links, links_of
+from jkeras.training.step.links import Step, chained, gradient_links, links_of, own_links_of
 from jkeras.training.step.loss_and_logs import update_metrics
 from jkeras.training.step.overrides import overrides
 from jkeras.training.step.private_once import carry_on, require_said
@@ -54,6 +54,11 @@ def train_step_on(model: "Trainer", lazy_layout: LazyLayout) -> Step:
     carry_on(model)
 
     return chained(_innermost(model, lazy_layout), links_of(model))
+
+
+def bare_step_on(model: "Trainer", lazy_layout: LazyLayout) -> Step:
+    """The training step with the user's own links, and without what leaves steps out."""
+    return chained(_innermost(model, lazy_layout), own_links_of(model))
 
 
 def _innermost(model: "Trainer", lazy_layout: LazyLayout) -> Step:

@@ -1,6 +1,7 @@
 """What model types have in common that are like Llama."""
 
 import operator
+import typing
 
 from jkeras.core.errors import SerializationError
 from jkeras.saving.hugging_face import entries
@@ -211,22 +212,10 @@ def one_rope(config: Config, local_entry: str, kind: str) -> Config:
         SerializationError: those of a window are scaled.
     """
     both = config.get("rope_parameters")
-    if both is None or both == {}:
+    if both in (None, {}):
         return config
-    if not isinstance(both, dict) or not set(both) & set(KINDS):
-        raise SerializationError(
-            f"config.json says {entries.shown('rope_parameters', both)}: expected entries for "
-            f"{' and '.join(KINDS)}, without which transformers does not look at it."
-        )
+    whole, local = _sets_of_positions(both)
     what = f"jkeras's '{kind}'"
-    others = set(both) - set(KINDS)
-    whole, local = (both.get(kind) or {} for kind in KINDS)
-    are_objects = isinstance(whole, dict) and isinstance(local, dict)
-    if others or not are_objects:
-        raise SerializationError(
-            f"config.json says {entries.shown('rope_parameters', both)}: expected objects for "
-            f"{' and '.join(KINDS)}."
-        )
     entries.check_supported(local, {"rope_type", "rope_theta"}, what, "rope_parameters")
     entries.check_values(local, {"rope_type": ("default",)}, what)
     config = {k: v for k, v in config.items() if k != "rope_parameters"}
@@ -238,3 +227,21 @@ def one_rope(config: Config, local_entry: str, kind: str) -> Config:
             )
         config[local_entry] = theta
     return {**config, "rope_parameters": whole}
+
+
+def _sets_of_positions(both: typing.Any) -> tuple[Config, Config]:
+    """The entries of positions of layers that see all, and of those that see a window."""
+    if not isinstance(both, dict) or not set(both) & set(KINDS):
+        raise SerializationError(
+            f"config.json says {entries.shown('rope_parameters', both)}: expected entries for "
+            f"{' and '.join(KINDS)}, without which transformers does not look at it."
+        )
+    others = set(both) - set(KINDS)
+    whole, local = (both.get(kind) or {} for kind in KINDS)
+    are_objects = isinstance(whole, dict) and isinstance(local, dict)
+    if others or not are_objects:
+        raise SerializationError(
+            f"config.json says {entries.shown('rope_parameters', both)}: expected objects for "
+            f"{' and '.join(KINDS)}."
+        )
+    return whole, local

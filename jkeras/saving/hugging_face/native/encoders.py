@@ -1,6 +1,7 @@
 """The model types that look at a text from both sides: BERT and those like it."""
 
 from jkeras.core.errors import SerializationError
+from jkeras.ops.rotary import Rotary
 from jkeras.saving.hugging_face.native import rope
 from jkeras.saving.hugging_face.native.common import (
     HEADS,
@@ -30,7 +31,6 @@ from jkeras.saving.hugging_face.native.plans import (
     Feedforward,
     Head,
     Norm,
-    Rotary,
     Transformer,
 )
 from jkeras.saving.types import Config

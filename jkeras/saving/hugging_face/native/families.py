@@ -3,12 +3,23 @@
 import dataclasses
 
 from jkeras.core.errors import SerializationError, explain
-from jkeras.saving.hugging_face.native import bart, encoders, experts, gemma, llama, older, t5
+from jkeras.saving.hugging_face.native import (
+    bart,
+    encoders,
+    experts,
+    gemma,
+    image_text,
+    llama,
+    older,
+    t5,
+    vision,
+)
 from jkeras.saving.hugging_face.native.family import Family, labels_of, understood
-from jkeras.saving.hugging_face.native.plans import EncoderDecoder, Transformer
+from jkeras.saving.hugging_face.native.plans import Transformer
+from jkeras.saving.hugging_face.native.vision_plans import Plan, Text, Vision
 from jkeras.saving.types import Config
 
-TABLES = llama, gemma, older, experts, encoders, t5, bart
+TABLES = llama, gemma, older, experts, encoders, vision, image_text, t5, bart
 FAMILIES = {family.kind: family for table in TABLES for family in table.FAMILIES}
 
 
@@ -28,7 +39,7 @@ def family_of(kind: str, task: str) -> Family:
     return family
 
 
-def planned(config: Config, task: str) -> tuple[Family, Config, Transformer | EncoderDecoder]:
+def planned(config: Config, task: str) -> tuple[Family, Config, Plan]:
     """(table, entries, what a model computes) of a `config.json`.
 
     Raises:
@@ -38,11 +49,24 @@ def planned(config: Config, task: str) -> tuple[Family, Config, Transformer | En
         raise SerializationError("expected the entries of a config.json, with a `model_type`.")
     family = family_of(config["model_type"], task)
     config = understood(family, config)
-    plan = family.plan(config)
-    if isinstance(plan, EncoderDecoder):
-        return family, config, plan
+    return family, config, _with_heads(family.plan(config), config, task)
+
+
+def _with_heads(plan: Plan, config: Config, task: str) -> Plan:
+    """A plan, with what entries of all model types say of padding and labels, and without what a
+    task does not have.
+    """
+    if isinstance(plan, (Vision, Text)) and task != "embedding":
+        plan = dataclasses.replace(plan, projection=None)
+    if isinstance(plan, Vision):
+        pooler = plan.pooler
+        if task == "classifier":
+            pooler = None
+        return dataclasses.replace(plan, labels=labels_of(config), pooler=pooler)
+    if not isinstance(plan, Transformer):
+        return plan
     pad = config.get("pad_token_id", plan.pad)
     plan = dataclasses.replace(plan, pad=pad, labels=labels_of(config))
     if task == "classifier":
-        plan = dataclasses.replace(plan, is_tied=False)
-    return family, config, plan
+        return dataclasses.replace(plan, is_tied=False)
+    return plan

@@ -7,7 +7,7 @@ import typing
 from jkeras.core.errors import SerializationError
 from jkeras.saving.hugging_face import entries
 from jkeras.saving.hugging_face.native import rope
-from jkeras.saving.hugging_face.native.plans import EncoderDecoder, Transformer
+from jkeras.saving.hugging_face.native.vision_plans import Plan
 from jkeras.saving.hugging_face.native.rope import Form
 from jkeras.saving.types import Config
 
@@ -30,8 +30,8 @@ class Entry(typing.NamedTuple):
 
     Attributes:
         default: what transformers takes where a file leaves it out.
-        kind: "number", which `entries.check_number` looks at by name; "any number"; "list", at
-            which the family looks; or the values that are computed.
+        kind: "number", which `entries.check_number` looks at by name; "any number"; "list" or
+            "other", at which the family looks; or the values that are computed.
         can_be_none: whether None is a value; else where it is the default.
     """
 
@@ -85,6 +85,10 @@ class Family:
         older: (end of a name, its end in older files).
         may_miss: names of weights that files may leave out; they are as in a new model.
         by_weights: entries as the weights of a folder say them, where they say more.
+        model: the class of `jkeras.models` that computes it.
+        parts: {entry: what is said of the configuration in it}.
+        optional: {argument of the model: what names of the weights begin with without which it is
+            False}, of models without a head.
     """
 
     kind: str
@@ -92,7 +96,7 @@ class Family:
     prefix: str
     names: str | collections.abc.Callable[[Config], str]
     entries: collections.abc.Mapping[str, Entry]
-    plan: collections.abc.Callable[[Config], Transformer | EncoderDecoder]
+    plan: collections.abc.Callable[[Config], Plan]
     rope: Form | None = None
     ignored: tuple[str, ...] = ()
     derived: collections.abc.Mapping[str, collections.abc.Callable[[Config], typing.Any]] = (
@@ -108,6 +112,9 @@ class Family:
     older: tuple[tuple[str, str], ...] = ()
     may_miss: tuple[str, ...] = ()
     by_weights: collections.abc.Callable[[Config, Weights], Config] = lambda config, _: config
+    model: str = "LanguageTransformer"
+    parts: collections.abc.Mapping[str, "Family"] = dataclasses.field(default_factory=dict)
+    optional: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def what(self) -> str:
@@ -125,27 +132,59 @@ def understood(family: Family, config: Config) -> Config:
     config = _with_first_names(family, family.first(config))
     if family.rope is not None:
         config = rope.understood(family.rope, config, what)
-    known = {*family.entries, *family.ignored, *entries.PLAIN, *LABELS}
-    if family.rope is not None:
-        known |= {"rope_scaling", *filter(None, family.rope.entries)}
+    rotations = _rotations(family)
+    known = {*family.entries, *family.parts, *family.ignored, *entries.PLAIN, *LABELS, *rotations}
     entries.check_supported(config, known, what)
     plain = {k: v for k, v in entries.PLAIN.items() if k not in family.entries}
     entries.check_values(config, plain, what)
     found = {entry: _value(entry, said, config, what) for entry, said in family.entries.items()}
+    found |= {entry: _part(entry, part, config) for entry, part in family.parts.items()}
     for entry, make in family.derived.items():
         if found[entry] is None:
             found[entry] = make(found)
+    _check_multiples(family, found)
+    rotated = {entry: config[entry] for entry in rotations}
+    return {"model_type": family.kind, **found, **rotated, **_heads(config)}
+
+
+def _rotations(family: Family) -> list[str]:
+    """The entries of rotary positions."""
+    if family.rope is None:
+        return []
+    return [entry for entry in (*family.rope.entries, "rope_scaling") if entry]
+
+
+def _check_multiples(family: Family, found: Config) -> None:
     for entry, divisor in family.multiples:
         if found[entry] % found[divisor]:
             raise SerializationError(
                 f"config.json says {entry}={found[entry]} and {divisor}={found[divisor]}: expected "
                 "the first to be a multiple of the second."
             )
-    if family.rope is None:
-        return {"model_type": family.kind, **found, **_heads(config)}
-    rotations = [entry for entry in (*family.rope.entries, "rope_scaling") if entry]
-    rotated = {entry: config[entry] for entry in rotations}
-    return {"model_type": family.kind, **found, **rotated, **_heads(config)}
+
+
+def _part(entry: str, part: Family, config: Config) -> Config:
+    """What `understood` gives of the configuration in an entry; one that is missing says nothing.
+
+    Raises:
+        SerializationError: it is no configuration of that type, or has an entry that is unknown or
+            not computed.
+    """
+    inner = config.get(entry)
+    if inner is None:
+        inner = {}
+    if not isinstance(inner, dict):
+        raise SerializationError(f"config.json says {entries.shown(entry, inner)}: no object.")
+    kind = inner.get("model_type", part.kind)
+    if kind != part.kind:
+        raise SerializationError(
+            f"config.json says {entries.shown('model_type', kind)} in {entry}: expected "
+            f"{part.kind!r}."
+        )
+    try:
+        return understood(part, inner)
+    except SerializationError as error:
+        raise SerializationError(f"In {entry}: {error}") from error
 
 
 def _with_first_names(family: Family, config: Config) -> Config:

@@ -1,6 +1,7 @@
 """Gemma, whose norms multiply by one more than their weights, and whose vectors are scaled."""
 
 from jkeras.core.errors import SerializationError
+from jkeras.ops.rotary import Rotary
 from jkeras.saving.hugging_face import entries
 from jkeras.saving.hugging_face.native import rope
 from jkeras.saving.hugging_face.native.common import (
@@ -33,7 +34,7 @@ from jkeras.saving.hugging_face.native.family import (
     number,
     only,
 )
-from jkeras.saving.hugging_face.native.plans import Block, Feedforward, Norm, Rotary, Transformer
+from jkeras.saving.hugging_face.native.plans import Block, Feedforward, Norm, Transformer
 from jkeras.saving.types import Config
 
 BIDIRECTIONAL = only(False, None)

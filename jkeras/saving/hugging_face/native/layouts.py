@@ -2,10 +2,11 @@
 
 import collections.abc
 import dataclasses
+from typing import Any
 
 import numpy as np
 
-from jkeras.saving.hugging_face.layouts import StoredLayout, Same, Shapes
+from jkeras.saving.hugging_face.layouts import StoredLayout, Same, Shapes, Vector
 from jkeras.saving.hugging_face.native.plans import Transformer
 
 
@@ -149,17 +150,73 @@ class AsRow:
         return [array[0]]
 
 
+@dataclasses.dataclass(frozen=True)
+class Leading:
+    """One of ours, behind axes of the length 1.
+
+    Attributes:
+        axes: how many.
+
+    >>> Leading(2).shape([(4,)])
+    (1, 1, 4)
+    """
+
+    axes: int
+
+    def shape(self, shapes: Shapes) -> tuple[int, ...]:
+        """The shape of theirs."""
+        (shape,) = shapes
+        return (*(1,) * self.axes, *shape)
+
+    def join(self, arrays: list[np.ndarray]) -> np.ndarray:
+        """Theirs."""
+        (array,) = arrays
+        return array.reshape(self.shape([array.shape]))
+
+    def part(self, array: np.ndarray, shapes: Shapes) -> list[np.ndarray]:
+        """Ours."""
+        (shape,) = shapes
+        return [array.reshape(shape)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Convolution:
+    """A kernel (height, width, inputs, outputs), whose last axes are the first ones in theirs.
+
+    >>> Convolution().shape([(2, 3, 4, 5)])
+    (5, 4, 2, 3)
+    """
+
+    def shape(self, shapes: Shapes) -> tuple[int, ...]:
+        """The shape of theirs."""
+        ((height, width, inputs, outputs),) = shapes
+        return (outputs, inputs, height, width)
+
+    def join(self, arrays: list[np.ndarray]) -> np.ndarray:
+        """Theirs."""
+        (array,) = arrays
+        return array.transpose(3, 2, 0, 1)
+
+    def part(self, array: np.ndarray, shapes: Shapes) -> list[np.ndarray]:
+        """Ours."""
+        return [array.transpose(2, 3, 1, 0)]
+
+
 def _grouped(plan: Transformer) -> Grouped:
     attention = plan.blocks[0].attention
     return Grouped(attention.groups, attention.size)
 
 
 # {name in a table: function of the plan}
-LAYOUTS: dict[str, collections.abc.Callable[[Transformer], StoredLayout]] = {
+LAYOUTS: dict[str, collections.abc.Callable[[Any], StoredLayout]] = {
     "same": lambda plan: Same(),
     "grouped": _grouped,
     "neighbours": lambda plan: Neighbours(),
     "each": lambda plan: Each(),
+    "leading": lambda plan: Leading(1),
+    "leading-two": lambda plan: Leading(2),
+    "convolution": lambda plan: Convolution(),
+    "vector": lambda plan: Vector(),
     "reversed": lambda plan: Reversed(),
     "row": lambda plan: AsRow(),
 }

@@ -1,8 +1,9 @@
 """What a transformer computes, in numbers and names, whatever a `config.json` calls them."""
 
-import collections.abc
 import dataclasses
 import typing
+
+from jkeras.ops.rotary import Rotary
 
 Activation = str  # a key of `jkeras.models.transformers.feedforward.ACTIVATIONS`
 
@@ -20,25 +21,6 @@ class Norm:
     epsilon: float
     has_scale: bool = True
     has_shift: bool = True
-
-
-@dataclasses.dataclass(frozen=True)
-class Rotary:
-    """Positions that rotate queries and keys.
-
-    Attributes:
-        size: how many features of a head are rotated.
-        theta: the wavelength of the slowest ones, divided by 2 pi.
-        kind: how positions are scaled; a key of `jkeras.models.transformers.rotary.KINDS`.
-        scaling: the numbers of that.
-        is_interleaved: features of a pair are neighbours; else they lie half a head apart.
-    """
-
-    size: int
-    theta: float
-    kind: str = "default"
-    scaling: collections.abc.Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
-    is_interleaved: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +125,9 @@ class Block:
         no_first_norm: whether attention gets what comes in as it is.
         multiplier: of what is added.
         cross: attention to what an encoder gives, between the two; None: there is none.
+        layer_scale: how the vector begins by which what is added is multiplied; None: there is
+            none.
+        drop_path: the share of examples for which, in training, nothing is added.
     """
 
     attention: Attention
@@ -154,6 +139,8 @@ class Block:
     multiplier: float = 1.0
     dropout: float = 0.0
     cross: Attention | None = None
+    layer_scale: float | None = None
+    drop_path: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

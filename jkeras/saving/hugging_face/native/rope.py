@@ -6,8 +6,8 @@ import collections.abc
 import typing
 
 from jkeras.core.errors import SerializationError
+from jkeras.ops.rotary import Rotary
 from jkeras.saving.hugging_face import entries
-from jkeras.saving.hugging_face.native.plans import Rotary
 from jkeras.saving.hugging_face.rope import flat, kind_of
 from jkeras.saving.types import Config
 
@@ -103,14 +103,7 @@ def _share(form: Form, entry: str, partial: object, given: object) -> float:
 
 def _scaling(kind: str, scaling: Config, config: Config, what: str) -> Config:
     """The numbers of a kind, with those that are left out; {} where positions are not scaled."""
-    needed, further = (set(part.split()) for part in PARTS[kind])
-    entries.check_supported(scaling, PLAIN | needed | further, what, "rope_parameters")
-    lacking = [part for part in sorted(needed) if scaling.get(part) is None]
-    if lacking:
-        raise SerializationError(f"rope_parameters of config.json does not have {lacking[0]}.")
-    numbers = {k: v for k, v in scaling.items() if k in needed | further and v is not None}
-    for part, value in numbers.items():
-        _check_part(part, value)
+    numbers = _said(kind, scaling, what)
     if kind == "default":
         return {}
     outer = config.get(ORIGINAL)
@@ -120,6 +113,19 @@ def _scaling(kind: str, scaling: Config, config: Config, what: str) -> Config:
     if kind == "dynamic":
         numbers.pop(ORIGINAL, None)  # transformers does not look at it
     return {"rope_type": kind, **numbers}
+
+
+def _said(kind: str, scaling: Config, what: str) -> Config:
+    """The numbers of a kind that are there, all that it needs."""
+    needed, further = (set(part.split()) for part in PARTS[kind])
+    entries.check_supported(scaling, PLAIN | needed | further, what, "rope_parameters")
+    lacking = [part for part in sorted(needed) if scaling.get(part) is None]
+    if lacking:
+        raise SerializationError(f"rope_parameters of config.json does not have {lacking[0]}.")
+    numbers = {k: v for k, v in scaling.items() if k in needed | further and v is not None}
+    for part, value in numbers.items():
+        _check_part(part, value)
+    return numbers
 
 
 def _check_trained(kind: str, numbers: Config, config: Config) -> None:

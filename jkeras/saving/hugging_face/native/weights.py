@@ -15,7 +15,7 @@ from jkeras.saving.hugging_face.layouts import StoredLayout, Matrix, Same, Vecto
 from jkeras.saving.hugging_face.native.families import planned
 from jkeras.saving.hugging_face.native.family import TIE, Family
 from jkeras.saving.hugging_face.native.layouts import LAYOUTS
-from jkeras.saving.hugging_face.native.plans import EncoderDecoder, Transformer
+from jkeras.saving.hugging_face.native.plan_sizes import blocks_of, sizes_of
 from jkeras.saving.hugging_face.sizes import are_equal, check_dtypes
 from jkeras.saving.types import Config
 from jkeras.saving.weights import listed
@@ -55,13 +55,23 @@ def rows_of(family: Family, model: typing.Any) -> list[Row]:
             repeated.append(parts)
         elif parts:
             once.append(parts)
-    layers = len(model.plan.blocks)
+    layers = len(blocks_of(model.plan)) if repeated else 0
     lines = once + [
         [part.replace("#", str(layer)) for part in parts]
         for layer in range(layers)
         for parts in repeated
     ]
     return [row for parts in lines for row in _rows(parts, shapes, model.plan)]
+
+
+# {the weights of a layer: (their name, how it lies there)}
+OF_LAYERS = {
+    "kernel": ("weight", Matrix()),
+    "gamma": ("weight", Same()),
+    "beta": ("bias", Same()),
+    "bias": ("bias", Vector()),
+    "scale": ("weight", Same()),
+}
 
 
 def _rows(
@@ -72,7 +82,7 @@ def _rows(
     kind = parts[2] if len(parts) > 2 else None
     if paths[0] in shapes:
         layout = LAYOUTS[kind or "same"](plan)
-        if paths[0].endswith("/kernel"):
+        if kind is None and paths[0].endswith("/kernel"):
             layout = Matrix()
         count = 1
         if "@" in theirs:
@@ -80,14 +90,13 @@ def _rows(
         names = tuple(theirs.replace("@", str(number)) for number in range(count))
         yield Row(names, paths, layout)
         return
-    made = {"kernel": ("weight", Matrix()), "gamma": ("weight", Same()), "beta": ("bias", Same())}
-    made |= {"bias": ("bias", Vector()), "scale": ("weight", Same())}
-    for ours, (name, layout) in made.items():
+    for ours, (name, layout) in OF_LAYERS.items():
         joined = tuple(f"{path}/{ours}" for path in paths)
-        if all(path in shapes for path in joined):
-            if kind is not None and ours in ("kernel", "bias"):
-                layout = LAYOUTS[kind](plan)
-            yield Row((f"{theirs}.{name}",), joined, layout)
+        if not shapes.keys() >= set(joined):
+            continue
+        if kind is not None and ours in ("kernel", "bias"):
+            layout = LAYOUTS[kind](plan)
+        yield Row((f"{theirs}.{name}",), joined, layout)
 
 
 def names_of(family: Family, theirs: str) -> list[str]:
@@ -121,7 +130,7 @@ def load(family: Family, model: typing.Any, stored: Weights) -> None:
             shapes = [variable.shape for variable in variables]
             theirs = arrays if len(arrays) > 1 else arrays[0]
             parts = row.layout.part(theirs, shapes)
-            load_all(zip(variables, map(np.ascontiguousarray, parts)))
+            load_all(zip(variables, [np.asarray(part, order="C") for part in parts]))
         sums.finish()
 
 
@@ -131,36 +140,24 @@ def check_sizes(config: Config, task: str, stored: Weights) -> None:
     """
     family, config, plan = planned(config, task)
     largest = max((math.prod(one.shape) for one in stored.values()), default=0)
-    needed = _sizes_of(plan)
-    if task != "classifier":
-        needed = {what: size for what, size in needed.items() if "the labels" not in what}
+    needed = sizes_of(plan)
     for what, size in needed.items():
-        if size > largest:
+        is_made = task == "classifier" or not what.startswith("the labels")
+        if is_made and size > largest:
             raise SerializationError(
                 f"config.json describes a model whose weights of {what} have {size} numbers; no "
                 "weight in the files is that large."
             )
 
 
-def _sizes_of(plan: Transformer | EncoderDecoder) -> dict[str, int]:
-    """How many numbers the weights of a model have, by what they are of."""
-    if isinstance(plan, EncoderDecoder):
-        parts = {"encoder": _sizes_of(plan.encoder), "decoder": _sizes_of(plan.decoder)}
-        return {f"{what} of the {k}": n for k, part in parts.items() for what, n in part.items()}
-    attention = plan.blocks[0].attention
-    vector = plan.embedding_width or plan.width
-    inner = [block.feedforward.inner for block in plan.blocks]
-    shared = [e.shared for e in (block.feedforward.experts for block in plan.blocks) if e]
-    placed = {True: vector, False: plan.width}[plan.projects_last]
+def arguments_of(family: Family, task: str, stored: Weights) -> Config:
+    """Arguments of a model by what is in the files."""
+    if task != "backbone":
+        return {}
+    names = [name.removeprefix(family.prefix) for name in stored]
     return {
-        "the tokens": vector * plan.vocabulary,
-        "the projection": vector * plan.width * (plan.embedding_width is not None),
-        "the queries": plan.width * attention.heads * attention.size,
-        "the keys": plan.width * attention.groups * attention.size,
-        "the feedforward network": plan.width * max(inner + shared),
-        "the positions": placed * plan.positions,
-        "the segments": vector * plan.segments,
-        "the labels": plan.width * plan.labels,
+        argument: any(name.startswith(theirs) for name in names)
+        for argument, theirs in family.optional.items()
     }
 
 
@@ -212,9 +209,11 @@ def _check_left(family: Family, model: typing.Any, used: set[str], stored: Weigh
             raise SerializationError(
                 f"the files have a weight '{name}', which {family.what} does not have."
             )
-    has_words = model.task in ("causal_lm", "masked_lm", "seq2seq_lm")
-    if not has_words or not model.plan.is_tied:
-        return
+    if model.task in ("causal_lm", "masked_lm", "seq2seq_lm") and model.plan.is_tied:
+        _check_copies(family, model, used, stored)
+
+
+def _check_copies(family: Family, model: typing.Any, used: set[str], stored: Weights) -> None:
     for copy, first in _copies(family, model).items():
         original = _name_in(family, first, stored)
         is_there = copy in stored and copy not in used and original is not None

@@ -2,6 +2,8 @@
 training (Su et al. 2021, arXiv:2104.09864).
 """
 
+import collections.abc
+import dataclasses
 import math
 import typing
 
@@ -9,7 +11,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.saving.hugging_face.native.plans import Rotary
+
+@dataclasses.dataclass(frozen=True)
+class Rotary:
+    """Positions that rotate queries and keys.
+
+    Attributes:
+        size: how many features of a head are rotated.
+        theta: the wavelength of the slowest ones, divided by 2 pi.
+        kind: how positions are scaled; a key of `KINDS`.
+        scaling: the numbers of that.
+        is_interleaved: features of a pair are neighbours; else they lie half a head apart.
+        denominator: of the exponents of `theta`; None: `size`.
+    """
+
+    size: int
+    theta: float
+    kind: str = "default"
+    scaling: collections.abc.Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
+    is_interleaved: bool = False
+    denominator: int | None = None
 
 
 class Frequencies(typing.NamedTuple):
@@ -34,10 +55,10 @@ def frequencies(rotary: Rotary, length: int) -> Frequencies:
 
 
 def rotated(x: jax.Array, rotary: Rotary, positions: jax.Array, length: int) -> jax.Array:
-    """Queries or keys (batch, time, heads, size), the first features of each head rotated.
+    """Queries or keys (batch, time, ..., size), the first features of each head rotated.
 
     Args:
-        positions: (batch, time).
+        positions: (batch, time), or (1, time) of all rows.
         length: of the text.
 
     >>> x = jnp.ones((1, 1, 1, 2))
@@ -45,7 +66,8 @@ def rotated(x: jax.Array, rotary: Rotary, positions: jax.Array, length: int) -> 
     [[[[1.0, 1.0]]]]
     """
     values, factor = frequencies(rotary, length)
-    angles = positions[..., None, None].astype("float32") * jnp.asarray(values)
+    positions = positions.astype("float32").reshape(*positions.shape, *(x.ndim - 2) * [1])
+    angles = positions * jnp.asarray(values)
     cos, sin = ((f(angles) * factor).astype(x.dtype) for f in (jnp.cos, jnp.sin))
     x, rest = x[..., : rotary.size], x[..., rotary.size :]
     if rotary.is_interleaved:
@@ -67,7 +89,8 @@ def _plain(rotary: Rotary, theta: float | None = None) -> np.ndarray:
     """Those of positions that are not scaled."""
     if theta is None:
         theta = rotary.theta
-    exponents = np.arange(0, rotary.size, 2, dtype="float32") / np.float32(rotary.size)
+    denominator = rotary.size if rotary.denominator is None else rotary.denominator
+    exponents = np.arange(0, rotary.size, 2, dtype="float32") / np.float32(denominator)
     return (1.0 / np.float32(theta) ** exponents).astype("float32")
 
 
@@ -86,6 +109,12 @@ def _dynamic(rotary: Rotary, length: int) -> Frequencies:
     stretch = factor * max(length, trained) / trained - (factor - 1)
     power = rotary.size / (rotary.size - 2)
     return Frequencies(_plain(rotary, rotary.theta * stretch**power))
+
+
+def _stretched(rotary: Rotary, length: int) -> Frequencies:
+    """Of a longer wavelength, whatever the length of the text is."""
+    power = rotary.size / max(1, rotary.size - 2)
+    return Frequencies(_plain(rotary) / np.float32(rotary.scaling["factor"] ** power))
 
 
 def _yarn(rotary: Rotary, length: int) -> Frequencies:
@@ -157,6 +186,7 @@ KINDS = {
     "default": _default,
     "linear": _linear,
     "dynamic": _dynamic,
+    "stretched": _stretched,
     "yarn": _yarn,
     "longrope": _longrope,
     "llama3": _llama3,

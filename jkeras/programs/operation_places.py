@@ -1,0 +1,267 @@
+"""Operations of a pass as places: `h + mlp(h)` in a layer's own code, looked at and changed by the
+path of the layer and the name of the operation, "block_3/add".
+
+The pass is read as a jaxpr. An operation belongs to the innermost layer whose outputs follow from
+it and whose inputs do not.
+"""
+
+import collections
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.core.run.adapting import built_for
+from jkeras.core.run.tap_changes import Changes
+from jkeras.core.run.tap_places import Names, find, several_calls
+from jkeras.core.run.tap_survey import survey
+from jkeras.core.run.tapping import run_tapped
+from jkeras.core.run.taps import Taps
+from jkeras.core.system.traces import trace_state
+from jkeras.kernel.scope import Path
+from jkeras.programs.calls import evaluate
+from jkeras.programs.walk import is_literal, makers, trace
+
+if TYPE_CHECKING:
+    from jax.extend.core import Jaxpr, JaxprEqn
+
+
+class Marks(Taps):
+    """Taps that remember what each layer takes and gives, in order.
+
+    Attributes:
+        marks: (path, arrays taken, arrays given).
+    """
+
+    def __init__(self, *of_taps: Any) -> None:
+        super().__init__(*of_taps)
+        self.marks: list[tuple[Path, list, list]] = []
+
+    def through(self, layer: Any, scope: Any, inputs: tuple[tuple, dict], outputs: Any) -> Any:
+        """The outputs of a layer's call, changed where that is asked for."""
+        outputs = super().through(layer, scope, inputs, outputs)
+        path = scope.path_of(layer)
+        if path is not None and trace_state() == self.level:
+            self.marks.append((path, _arrays(inputs), _arrays(outputs)))
+        return outputs
+
+
+def _arrays(structure: Any) -> list:
+    return [v for v in jax.tree_util.tree_leaves(structure) if isinstance(v, jax.Array)]
+
+
+class Mark(NamedTuple):
+    """A layer's call in a program: its path, the variables that it takes and gives."""
+
+    path: Path
+    taken: list
+    given: list
+
+
+class Operation(NamedTuple):
+    """An operation of a pass.
+
+    Attributes:
+        path: of the layer that it belongs to, and its name.
+        number: which one of this path it is.
+        shapes: of its outputs, `jax.ShapeDtypeStruct`s; one, where there is one.
+    """
+
+    path: Path
+    number: int
+    shapes: Any
+
+
+class Reading:
+    """A pass as a program: `tap` of its layers, which gives `(y, new state, seen)`.
+
+    Attributes:
+        operations: `Operation`s by their number in the program.
+    """
+
+    def __init__(
+        self,
+        layer: Any,
+        values: tuple[dict, dict],
+        args: tuple,
+        kwargs: dict,
+        at: list,
+        changes: Changes,
+        **options: Any,
+    ) -> None:
+        marks: list[tuple[Path, list, list]] = []
+
+        def run(arguments: tuple) -> tuple:
+            values, args, kwargs = arguments
+            given = (*values, args, kwargs, at, changes)
+            y, state, taps = run_tapped(layer, *given, taps_type=Marks, **options)
+            marks.extend(taps.marks)
+            return (y, state, taps.results()), [each[1:] for each in taps.marks]
+
+        arguments = values, args, kwargs
+        self._leaves = jax.tree_util.tree_leaves(arguments)
+        closed, shapes = trace(run, arguments)
+        self._jaxpr, self._consts = closed.jaxpr, closed.consts
+        self._treedef = jax.tree_util.tree_structure(shapes[0])
+        outputs = iter(closed.jaxpr.outvars)
+        self._outputs = list(itertools.islice(outputs, self._treedef.num_leaves))
+        parts = [
+            Mark(path, *(list(itertools.islice(outputs, len(each))) for each in arrays))
+            for path, *arrays in marks
+        ]
+        self.operations = _named(closed.jaxpr, _owners(closed.jaxpr, parts))
+
+    def run(self, changes: Mapping[int, Changes]) -> tuple[Any, dict[int, Any]]:
+        """(what the pass gives, what operations give by their number), where some are changed.
+
+        Args:
+            changes: (place, `Change`) pairs by the number of the operation.
+        """
+        seen = {}
+        known = dict(zip(self._jaxpr.constvars, self._consts))
+        known.update(zip(self._jaxpr.invars, self._leaves))
+
+        def read(variable: Any) -> Any:
+            return variable.val if is_literal(variable) else known[variable]
+
+        for number, eqn in enumerate(self._jaxpr.eqns):
+            outputs = evaluate(eqn.primitive, eqn.params, [read(v) for v in eqn.invars])
+            for key, change in changes.get(number, ()):
+                outputs = _as_list(change.of(key, _as_one(outputs)))
+            seen[number] = _as_one(outputs)
+            known.update(zip(eqn.outvars, outputs))
+        outputs = [read(v) for v in self._outputs]
+        return jax.tree_util.tree_unflatten(self._treedef, outputs), seen
+
+
+def tap_operations(
+    self: Any, error: ValueError, given: tuple, options: dict[str, Any]
+) -> tuple[Any, dict, dict]:
+    """`tap` where some of the places may be operations: `(y, new state, seen)`.
+
+    Args:
+        error: for the first place that is no layer.
+        given: params, state, args, kwargs, places that are looked at, changes.
+        options: of the pass.
+
+    Raises:
+        ValueError: no place, or more than one, is there.
+    """
+    *call, at, changes = given
+    params, state, args, kwargs = call
+    paths = list(survey(self, (params, state), args, kwargs, **options))
+    root = built_for(self, args, kwargs)
+    keys = dict.fromkeys([*at, *(key for key, _ in changes)])
+    own = {key for key in keys if not _is_known(root, key, self, paths)}
+    below = [key for key in at if key not in own]
+    others = [each for each in changes if each[0] not in own]
+    reading = Reading(self, (params, state), args, kwargs, below, others, **options)
+    numbers = {key: matching(reading.operations, root, key) for key in own}
+    if not all(numbers.values()):
+        raise error
+    (y, new_state, seen), found = reading.run(_by_number(numbers, changes))
+    for key in own.intersection(at):
+        seen[key] = _together(key, [found[number] for number in numbers[key]])
+    return y, new_state, seen
+
+
+def _is_known(root: Any, key: Any, layer: Any, paths: list[Path]) -> bool:
+    """Whether a place is a layer, or a value that a layer names."""
+    try:
+        find(root, [key], layer, lambda: paths)
+    except ValueError:
+        return False
+    return True
+
+
+def _by_number(numbers: Mapping[Any, list[int]], changes: Changes) -> dict[int, list]:
+    """The changes by the numbers of the operations."""
+    by_number: dict[int, list] = collections.defaultdict(list)
+    for key, change in changes:
+        of_key = numbers.get(key, [])
+        if len(of_key) > 1:
+            raise several_calls(key, "has several of it")
+        for number in of_key:
+            by_number[number].append((key, change))
+    return by_number
+
+
+def _together(key: str, each: list) -> Any:
+    if len(each) == 1:
+        return each[0]
+    shapes = {str(jax.tree_util.tree_map(jnp.shape, value)) for value in each}
+    if len(shapes) > 1:
+        raise several_calls(key, f"has {len(each)} of it, of different shapes")
+    return jax.tree_util.tree_map(lambda *values: jnp.stack(values), *each)
+
+
+def _as_one(outputs: Sequence) -> Any:
+    return outputs[0] if len(outputs) == 1 else list(outputs)
+
+
+def _as_list(outputs: Any) -> list:
+    return outputs if isinstance(outputs, list) else [outputs]
+
+
+def _owners(jaxpr: "Jaxpr", marks: list[Mark]) -> dict[int, Path]:
+    """{number of an operation: the layer that it belongs to}. Layers end in the order of the marks,
+    those within others first.
+    """
+    made = makers(jaxpr)
+    owners: dict[int, Path] = {}
+    for path, taken, given in marks:
+        begins = {v for v in taken if not is_literal(v)}
+        left = [v for v in given if not is_literal(v)]
+        visited: set = set()
+        while left:
+            variable = left.pop()
+            number = made.get(variable)
+            if variable in begins or number is None or number in visited:
+                continue
+            visited.add(number)
+            owners.setdefault(number, path)
+            left += [v for v in jaxpr.eqns[number].invars if not is_literal(v)]
+    return owners
+
+
+def _named(jaxpr: "Jaxpr", owners: dict[int, Path]) -> dict[int, Operation]:
+    counts: collections.Counter[Path] = collections.Counter()
+    found = {}
+    for number in sorted(owners):
+        eqn = jaxpr.eqns[number]
+        path = (*owners[number], _name(eqn))
+        shapes = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.outvars]
+        found[number] = Operation(path, counts[path], _as_one(shapes))
+        counts[path] += 1
+    return found
+
+
+def _name(eqn: "JaxprEqn") -> str:
+    """The name of an operation: of a function that is compiled by itself, that of the function."""
+    name = eqn.params.get("name")
+    return name if isinstance(name, str) else eqn.primitive.name
+
+
+def matching(operations: Mapping[int, Operation], root: Any, key: str) -> list[int]:
+    """The numbers of the operations that a key stands for: "block_3/add" of all sums in it,
+    "block_3/add#1" of the second one.
+
+    Args:
+        root: the built model.
+
+    Raises:
+        ValueError: no layer, or several, have an operation of this name.
+    """
+    name, _, call = key.partition("#")
+    paths = Names(root).like(dict.fromkeys(one.path for one in operations.values()), name)
+    if len(paths) > 1:
+        shown = sorted(map("/".join, paths))[:20]
+        raise ValueError(explain(f"tap at {key!r}", "the path of one place", f"the end of {shown}"))
+    return [
+        number
+        for number, one in operations.items()
+        if one.path in paths and call in ("", str(one.number))
+    ]
