@@ -9,8 +9,8 @@
 Works are those of `works.py` and `others.py`, "import" and "kernels". The peers are those
 installed: `pip install -e '.[benchmark]'`. How the code is built is counted by
 `benchmarks.structure`. Figures of single pages of docs/ have scripts of their own, each of which
-writes a file of `benchmarks/figures`: `hub`, `laplace`, `packages`, `privacy`, `sanity`, `scaling`,
-`serving`. `docs/make_figures.py` brings all of them onto the pages.
+writes a file of `benchmarks/figures`: `hub`, `laplace`, `packages`, `privacy`, `quantus_scores`,
+`sanity`, `scaling`, `serving`. `docs/make_figures.py` brings all of them onto the pages.
 """
 
 import argparse

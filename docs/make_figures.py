@@ -327,6 +327,23 @@ def sanity(results: Results) -> str:
     return _table(head, rows)
 
 
+def quantus(results: Results) -> str:
+    """The table of docs/explain.md by another package's metrics."""
+    found = [results.found("quantus_scores", part) for part in ("digits", "mnist")]
+    metrics = ("faithfulness", "complexity", "randomization")
+    head = ["method", *metrics, *(f"MNIST: {metric}" for metric in metrics)]
+    rows = []
+    for name in found[0]:
+        of_both = [one[name] for one in found]
+        rows.append([f"`{name}`", *(_both(one, m) for one in of_both for m in metrics)])
+    return _table(head, rows)
+
+
+def _both(found: dict, metric: str) -> str:
+    """A figure of ours, behind a bar that of captum where it has one."""
+    return " / ".join(f"{found[package][metric]:.2f}" for package in found)
+
+
 def backbones(results: Results) -> str:
     """The table of docs/pretrained.md."""
     found, rows = results.found("hub", "models"), []
@@ -585,7 +602,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
     **{
         one.__name__: one
         for one in (
-            *(examples, packages, sanity, structure, backbones, types),
+            *(examples, packages, sanity, quantus, structure, backbones, types),
             *(decoder, devices, pods, half, offload, attention),
             *(laplace, laplace_torch),
             *(clipping, microbatches, accuracy, account, audit),

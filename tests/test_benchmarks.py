@@ -149,7 +149,10 @@ def test_figures_of_a_part_take_the_place_of_its_older_ones(tmp_path, monkeypatc
     assert f"numpy {np.__version__}" in parts["time"]["measured"]
 
 
-@pytest.mark.parametrize("name", ["hub", "laplace", "privacy", "sanity", "scaling", "serving"])
+FIGURES = ("hub", "laplace", "privacy", "quantus_scores", "sanity", "scaling", "serving")
+
+
+@pytest.mark.parametrize("name", FIGURES)
 def test_scripts_of_figures_are_there(name):
     """What they import is there, or imported where it is used; what they measure is written."""
     module = importlib.import_module(f"benchmarks.{name}")

@@ -13,6 +13,7 @@ from jkeras.explain.concepts import concept_direction, tcav
 from jkeras.explain.conductance import conductance
 from jkeras.explain.data import influence, tracin
 from jkeras.explain.deep_lift import deep_lift
+from jkeras.explain.for_quantus import quantus_function, quantus_model
 from jkeras.explain.gradients import (
     gradient_shap,
     input_x_gradient,

@@ -11,6 +11,8 @@ from jkeras.explain.conductance import conductance as conductance
 from jkeras.explain.data import influence as influence
 from jkeras.explain.data import tracin as tracin
 from jkeras.explain.deep_lift import deep_lift as deep_lift
+from jkeras.explain.for_quantus import quantus_function as quantus_function
+from jkeras.explain.for_quantus import quantus_model as quantus_model
 from jkeras.explain.gradients import gradient_shap as gradient_shap
 from jkeras.explain.gradients import input_x_gradient as input_x_gradient
 from jkeras.explain.gradients import integrated_gradients as integrated_gradients

@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
+from jkeras.core.run.taps import run_tapped
 from jkeras.core.weights.paths import walk
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, no_score
+from jkeras.explain.several import of_members
 from jkeras.layers import GroupQueryAttention, MultiHeadAttention
 from jkeras.models.transformers.attention import SelfAttention
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from jkeras.core.layer.contract import Layer
 
 
+@of_members
 def attention_rollout(
     model: Any, x: Structure, *, at: list | None = None, residual: float = 0.5, **options: Any
 ) -> jax.Array:
@@ -25,7 +28,8 @@ def attention_rollout(
     The weights are taken from within the layers, which need not return them.
 
     Args:
-        at: the attention layers, or their paths, first to last; by default all of `model`, in the
+        at: the attention layers, or their paths, first to last, "attention#0" of one that is called
+            more than once; by default all of `model`, in the
             order in which they stand in it.
         residual: the share that goes past each layer.
         batch_size, params, state: as of `saliency`.
@@ -54,14 +58,20 @@ def attention_rollout(
 
 
 def _softmax_of(location: Any) -> "str | Layer":
-    return f"{location}/_softmax" if isinstance(location, str) else location._softmax
+    if not isinstance(location, str):
+        return location._softmax
+    name, mark, call = location.partition("#")
+    return f"{name}/_softmax{mark}{call}"
 
 
 def _rollout(score: Scored, at_once: int, locations: tuple, residual: float) -> jax.Array:
     model, x = score.score.model, score.rows["x"]
-    seen = model.tap(score.params, score.state, x, at=list(locations), training=False)[2]
+    values = score.params, score.state
+    taps = run_tapped(model, *values, (x,), {}, list(locations), {}, training=False)[2]
+    seen = taps.results()
     whole = None
     for location in locations:
+        taps.check_single(location)
         weights = seen[location]
         tokens = weights.shape[-1]
         if weights.shape[-2] != tokens or weights.ndim != 4:

@@ -56,6 +56,24 @@ def _as_float(value: Any) -> np.ndarray:
     return value if isinstance(value, jax.Array) else np.asarray(value, "float32")
 
 
+def check_categories(name: str, baseline: Structure, like: Structure) -> None:
+    """Raises ValueError where integers, which stand for categories, have a baseline between two.
+
+    Args:
+        baseline: in the structure of `like`, or one number for all.
+    """
+    leaves = jax.tree_util.tree_leaves(like)
+    values = jax.tree_util.tree_leaves(baseline)
+    if len(values) == 1:
+        values = values * len(leaves)
+    for value, leaf in zip(values, leaves):
+        if isinstance(value, jax.core.Tracer) or not jnp.issubdtype(leaf.dtype, jnp.integer):
+            continue
+        if np.any(np.asarray(value) != np.round(np.asarray(value))):
+            wanted = f"integers as the baseline of {leaf.dtype}"
+            raise ValueError(explain(name, wanted, f"{np.asarray(value).reshape(-1)[:3]}"))
+
+
 def filled(baseline: Structure, like: Structure) -> Structure:
     """A baseline as rows of a variable."""
     leaves, treedef = jax.tree_util.tree_flatten(like)

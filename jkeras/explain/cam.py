@@ -10,6 +10,7 @@ from jkeras.core.errors import explain
 from jkeras.core.session.settings import settings
 from jkeras.explain.running import attribute
 from jkeras.explain.score import Scored, Structure, Target
+from jkeras.explain.several import at_each, of_members
 
 if TYPE_CHECKING:
     from jkeras.core.layer.contract import Layer
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 EPSILON = 1e-6  # lest a channel without any activation divide by zero
 
 
+@at_each
+@of_members
 def grad_cam(
     model: Any,
     x: Structure,
@@ -32,7 +35,7 @@ def grad_cam(
 
     Args:
         at: path of the layer, as of `Layer.tap`: "base/conv". Any layer that gives channels over
-            places, in a model in the model too.
+            places, in a model in the model too. Or a list of them, for a dict by these.
         size: to which the map is resized, bilinearly; by default it has the layer's places.
         data_format: "channels_last" or "channels_first", by default that of `jkeras.config`.
 
@@ -57,6 +60,8 @@ def grad_cam(
     return attribute(_grad_cam, model, x, target, **options)
 
 
+@at_each
+@of_members
 def grad_cam_plus_plus(
     model: Any,
     x: Structure,

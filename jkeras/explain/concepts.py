@@ -7,11 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.explain.locations import check_one
+from jkeras.explain import baselines
 from jkeras.explain.running import attribute
 from jkeras.explain.score import Scored, Structure, Target, no_score
+from jkeras.explain.several import at_each, of_members
 
 
+@at_each
+@of_members
 def tcav(
     model: Any,
     x: Structure,
@@ -28,10 +31,10 @@ def tcav(
     is about a half; compare with that of several random ones.
 
     Args:
-        at: path of the layer, as of `Layer.tap`.
+        at: path of the layer, as of `Layer.tap`; or a list of them, for a dict by these.
         concept, random: inputs that show the concept, and others; the direction is the normal of
             the linear classifier that tells the layer's outputs for them apart.
-        normal: the direction itself, in their place.
+        normal: the direction itself, in their place; of several places a dict by these.
 
     Other arguments and errors as of `saliency`.
 
@@ -46,17 +49,19 @@ def tcav(
     >>> tcav(model, np.ones((4, 2)), at="hidden", normal=[1.0, 0.0])
     1.0
     """
-    check_one(at, "tcav")
     if normal is None:
         if concept is None or random is None:
             wanted = "`concept` and `random`, rows of inputs, or `normal`"
             raise ValueError(explain("tcav", wanted, "none of them"))
         normal = concept_direction(model, concept, random, at=at, **options)
+    if isinstance(normal, dict):
+        normal = normal[at]
     shared = {"normal": jnp.asarray(normal)}
     rises = attribute(_directional_derivatives, model, x, target, {}, shared, at=at, **options)
     return float(np.mean(np.asarray(rises) > 0))
 
 
+@at_each
 def concept_direction(
     model: Any, concept: Structure, random: Structure, *, at: Any, **options: Any
 ) -> np.ndarray:
@@ -69,7 +74,6 @@ def concept_direction(
     >>> concept_direction(layer, striped, others, at="all").round(3).tolist()
     [1.0, 0.0]
     """
-    check_one(at, "concept_direction")
     outputs = [
         np.asarray(attribute(_activations, model, x, no_score, at=at, **options))
         for x in (concept, random)
@@ -90,6 +94,7 @@ def _activations(score: Scored, at_once: int) -> Structure:
 
 
 def _directional_derivatives(score: Scored, at_once: int, normal: jax.Array) -> jax.Array:
+    baselines.check_rows("tcav of a `normal`", normal[None], score.start)
     gradient = score.gradient(score.start)
     return (gradient * normal).reshape(len(gradient), -1).sum(1)
 

@@ -7,11 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.explain import baselines
-from jkeras.explain.locations import check_one
 from jkeras.explain.running import as_array, attribute, floats_of
 from jkeras.explain.score import Scored, Structure, Target
+from jkeras.explain.several import at_each, of_members
 
 
+@at_each
+@of_members
 def conductance(
     model: Any,
     x: Structure,
@@ -27,7 +29,7 @@ def conductance(
     changes (Dhamdhere et al. 2018, arXiv:1805.12233).
 
     Args:
-        at: path of the layer, as of `Layer.tap`.
+        at: path of the layer, as of `Layer.tap`; or a list of them, for a dict by these.
         baseline: of the inputs, as of `integrated_gradients`.
         steps: into how many the line is divided, at Gauss and Legendre's points.
 
@@ -43,7 +45,6 @@ def conductance(
     >>> conductance(model, np.ones((4, 5)), 1, at="hidden").shape
     (4, 3)
     """
-    check_one(at, "conductance")
     x = floats_of(as_array(x))  # the line goes through what lies between two inputs
     nodes, _ = np.polynomial.legendre.leggauss(steps + 1)
     arrays, shared = baselines.split(baseline, x)

@@ -12,6 +12,7 @@ from jax.scipy.sparse.linalg import cg
 from jkeras.training.data.sizes import in_passes
 from jkeras.explain.running import BATCH_SIZE, loss_of, rows_of
 from jkeras.explain.score import Structure
+from jkeras.explain.several import is_ensemble, mean, of_members, values_of_members
 from jkeras.ops.kernels import traced_for
 
 if TYPE_CHECKING:
@@ -61,18 +62,51 @@ def tracin(
     >>> tracin(model, one, 2 * one, two, 2 * two, loss="mse").tolist()
     [[16.0, 16.0]]
     """
+    rows = x, y, x_train, y_train
+    options = {"learning_rates": learning_rates, "loss": loss, "batch_size": batch_size}
+    if is_ensemble(model):
+        return _of_members(model, rows, checkpoints, options)
     checkpoints = [model.params] if checkpoints is None else list(checkpoints)
-    rates = np.broadcast_to(np.asarray(learning_rates, "float32"), (len(checkpoints),))
     state = model.state if state is None else state
+    return _tracin(model, rows, checkpoints, state, **options)
+
+
+def _tracin(
+    model: Any,
+    rows: tuple[Structure, Structure, Structure, Structure],
+    checkpoints: list[dict],
+    state: dict,
+    *,
+    learning_rates: Any,
+    loss: Any,
+    batch_size: int,
+) -> np.ndarray:
+    x, y, x_train, y_train = rows
+    rates = np.broadcast_to(np.asarray(learning_rates, "float32"), (len(checkpoints),))
     gradients = _gradients(_loss_of_row(model, loss, "tracin"))
     total = np.zeros((rows_of(x), rows_of(x_train)), "float32")
     for params, rate in zip(checkpoints, rates):
-        for rows, ours in _batches(gradients, params, state, x, y, batch_size):
+        for part, ours in _batches(gradients, params, state, x, y, batch_size):
             for others, theirs in _batches(gradients, params, state, x_train, y_train, batch_size):
-                total[rows, others] += rate * np.asarray(ours @ theirs.T)
+                total[part, others] += rate * np.asarray(ours @ theirs.T)
     return total
 
 
+def _of_members(
+    model: Any, rows: tuple, checkpoints: Iterable[dict] | None, options: dict[str, Any]
+) -> np.ndarray:
+    """The mean over the members of an ensemble."""
+    if checkpoints is not None:
+        model.refuse_ensemble("`tracin` over `checkpoints`")
+    return mean(
+        [
+            _tracin(model, rows, [params], state, **options)
+            for params, state in values_of_members(model)
+        ]
+    )
+
+
+@of_members
 def influence(
     model: Any,
     x: Structure,

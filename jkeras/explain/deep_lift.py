@@ -8,14 +8,17 @@ import jax.numpy as jnp
 from jkeras.explain import baselines
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
+from jkeras.explain.several import of_members
 from jkeras.explain.unknown import refusing_unknown
+from jkeras.programs.loops import through_loop
 from jkeras.programs.primitives import Kind
-from jkeras.programs.tape import Entry, Tape, gradient
+from jkeras.programs.tape import Entry, Recording, Tape, gradient
 from jkeras.programs.walk import Unreadable
 
 ROUNDINGS = 4  # of a difference: what they may hide of it
 
 
+@of_members
 def deep_lift(
     model: Any,
     x: Structure,
@@ -51,9 +54,9 @@ def deep_lift(
     x = as_array(x)
     if background is not None:
         shared = {"background": jax.tree_util.tree_map(jnp.asarray, background)}
-        return attribute(_deep_shap, model, x, target, {}, shared, **options)
+        return attribute(_deep_shap, model, x, target, {}, shared, rounds=False, **options)
     arrays, shared = baselines.split(baseline, x, model, **options)
-    return attribute(_deep_lift, model, x, target, arrays, shared, **options)
+    return attribute(_deep_lift, model, x, target, arrays, shared, rounds=False, **options)
 
 
 def _deep_lift(score: Scored, at_once: int, baseline: Structure) -> Structure:
@@ -80,7 +83,7 @@ def _from(score: Scored, begin: Structure) -> Structure:
     return jax.tree_util.tree_map(baselines.shares, multipliers, score.start, begin)
 
 
-def _rule(tape: Tape, entry: Entry, coming: list[Any]) -> Any:
+def _rule(tape: Recording, entry: Entry, coming: list[Any]) -> Any:
     name, facts = entry.primitive.name, entry.facts
     has_slopes = has_all_slopes(tape, entry)
     if has_slopes and name == "stop_gradient":
@@ -97,17 +100,19 @@ def _rule(tape: Tape, entry: Entry, coming: list[Any]) -> Any:
         return _of_product(tape, entry, coming)
     if has_slopes and name == "div":
         return _of_ratio(tape, entry, coming)
+    if facts.kind is Kind.SCAN:
+        return through_loop(tape, entry, coming, lambda _: _rule)
     raise Unreadable(name, entry.place)
 
 
-def has_all_slopes(tape: Tape, entry: Entry) -> bool:
+def has_all_slopes(tape: Recording, entry: Entry) -> bool:
     """Whether there is a gradient by each input that depends on the variable: by no integer does
     it.
     """
     return [tape.moves(slot) for slot in entry.inputs] == entry.active
 
 
-def is_linear(tape: Tape, entry: Entry) -> bool:
+def is_linear(tape: Recording, entry: Entry) -> bool:
     """Whether an operation is linear in all that depends on the variable."""
     name, facts, moving = entry.primitive.name, entry.facts, entry.active
     if not has_all_slopes(tape, entry):
@@ -121,12 +126,12 @@ def is_linear(tape: Tape, entry: Entry) -> bool:
     return name == "select_n" and not moving[0]
 
 
-def _of_curve(tape: Tape, entry: Entry, origin: int, coming: jax.Array) -> jax.Array:
+def _of_curve(tape: Recording, entry: Entry, origin: int, coming: jax.Array) -> jax.Array:
     """A function of one number: the ratio of differences, or its slope where rounding hides in what
     they differ.
     """
     x, before = tape.values[origin], tape.other_values[0][origin]
-    y, y_before = tape.outputs(entry)[0], tape.outputs(entry, 0)[0]
+    y, y_before = tape.results(entry)[0], tape.results(entry, 0)[0]
     step, rise = x - before, y - y_before
     (slope,) = jax.vjp(tape.since(origin, entry), x)[1](jnp.ones_like(y))
     sizes = jnp.maximum(jnp.abs(y), jnp.abs(y_before))
@@ -136,7 +141,7 @@ def _of_curve(tape: Tape, entry: Entry, origin: int, coming: jax.Array) -> jax.A
     return coming * jnp.where(is_straight, slope, rise / jnp.where(step == 0, 1, step))
 
 
-def _of_product(tape: Tape, entry: Entry, coming: list[Any]) -> list[jax.Array]:
+def _of_product(tape: Recording, entry: Entry, coming: list[Any]) -> list[jax.Array]:
     """Each factor times the mean of the other, at the input and at the baseline: what it does alone
     and half of what they do together.
     """
@@ -145,7 +150,7 @@ def _of_product(tape: Tape, entry: Entry, coming: list[Any]) -> list[jax.Array]:
     return gradient(tape, entry, coming, mean)
 
 
-def _of_ratio(tape: Tape, entry: Entry, coming: list[Any]) -> list[jax.Array]:
+def _of_ratio(tape: Recording, entry: Entry, coming: list[Any]) -> list[jax.Array]:
     """A numerator times the inverse of a denominator."""
     (above, below), (above_0, below_0) = tape.inputs(entry), tape.inputs(entry, 0)
     slope = -1 / (below * below_0)  # of the inverse: its difference over that of the denominator
@@ -161,12 +166,12 @@ def _as(cotangent: jax.Array, value: jax.Array) -> jax.Array:
     return cotangent.sum(wide, keepdims=True)
 
 
-def _of_maximum(tape: Tape, entry: Entry, coming: list[Any]) -> list[jax.Array]:
+def _of_maximum(tape: Recording, entry: Entry, coming: list[Any]) -> list[jax.Array]:
     """The largest of a window: what it gains goes to where it is, what it loses to where it was; of
     the smallest what it loses goes to where it is.
     """
     x, before = tape.inputs(entry)[0], tape.inputs(entry, 0)[0]
-    y, y_before = tape.outputs(entry)[0], tape.outputs(entry, 0)[0]
+    y, y_before = tape.results(entry)[0], tape.results(entry, 0)[0]
     extreme = jnp.minimum if entry.facts.extreme == "min" else jnp.maximum
     between = extreme(y, y_before)
     gained = to_extremes(tape, entry, coming[0] * (between - y_before), x)
@@ -177,7 +182,7 @@ def _of_maximum(tape: Tape, entry: Entry, coming: list[Any]) -> list[jax.Array]:
     return [jnp.where(step == 0, tangent, ratio)]
 
 
-def to_extremes(tape: Tape, entry: Entry, coming: jax.Array, x: jax.Array) -> jax.Array:
+def to_extremes(tape: Recording, entry: Entry, coming: jax.Array, x: jax.Array) -> jax.Array:
     """What comes back of a maximum to where its input is the largest, or of a minimum the smallest.
 
     Over whole axes that is one place, found by its number: the gradient of JAX looks for what is

@@ -13,11 +13,13 @@ from jkeras.explain import baselines
 from jkeras.explain.points import identity, mean_over_points
 from jkeras.explain.running import as_array, attribute, rows_of
 from jkeras.explain.score import Scored, Structure, Target
+from jkeras.explain.several import of_members
 from jkeras.random.keys import sampling_key
 
 map_structure = jax.tree_util.tree_map
 
 
+@of_members
 def saliency(model: Any, x: Structure, target: Target = None, **options: Any) -> Structure:
     """The size of the gradient of a score by each input (Simonyan et al. 2013, arXiv:1312.6034).
 
@@ -50,6 +52,7 @@ def _saliency(score: Scored, at_once: int) -> Structure:
     return map_structure(jnp.abs, score.gradient(score.start))
 
 
+@of_members
 def input_x_gradient(model: Any, x: Structure, target: Target = None, **options: Any) -> Structure:
     """Each input times the gradient of the score by it (Shrikumar et al. 2016, arXiv:1605.01713).
 
@@ -66,6 +69,7 @@ def _input_x_gradient(score: Scored, at_once: int) -> Structure:
     return map_structure(jnp.multiply, score.start, score.gradient(score.start))
 
 
+@of_members
 def smooth_grad(
     model: Any,
     x: Structure,
@@ -178,6 +182,7 @@ def _normal(key: jax.Array, row: Any, i: Any, like: Any, stddev: Any) -> Any:
     return jax.tree_util.tree_unflatten(treedef, jax.vmap(of_row)(row))
 
 
+@of_members
 def integrated_gradients(
     model: Any,
     x: Structure,
@@ -253,6 +258,7 @@ def _integrated_gradients(
     return attributions, sum(sums) - difference, difference
 
 
+@of_members
 def gradient_shap(
     model: Any,
     x: Structure,

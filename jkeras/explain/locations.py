@@ -34,12 +34,6 @@ def as_locations(at: Any) -> Any:
     return tuple(at)
 
 
-def check_one(at: Any, where: str) -> None:
-    """Raises ValueError for several locations."""
-    if isinstance(at, (list, tuple)):
-        raise ValueError(explain(where, "one layer, such as `at='conv'`", f"at={at!r}"))
-
-
 def values_at(
     model: Any, params: dict, state: dict, x: Structure, at: Any
 ) -> tuple[Structure, jax.Array | None]:

@@ -77,6 +77,9 @@ class LogitAttribution(NamedTuple):
         parts: by path (rows,), or (rows, heads) of what each head adds.
         rest: (rows,) what does not depend on the stream: biases behind it.
         logits: (rows,).
+
+    >>> LogitAttribution({"mlp": jnp.ones(1)}, jnp.zeros(1), jnp.ones(1)).logits.tolist()
+    [1.0]
     """
 
     parts: dict[str, jax.Array]

@@ -10,15 +10,20 @@ import jax.numpy as jnp
 from jkeras.core.graph.by_identity import ByIdentity
 from jkeras.core.errors import check_choice
 from jkeras.explain.deep_lift import has_all_slopes, is_linear, to_extremes
+from jkeras.explain.normalizing import is_scaled, softmax_of
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
+from jkeras.explain.several import of_members
 from jkeras.explain.unknown import refusing_unknown
-from jkeras.programs.tape import Entry, Tape, gradient
+from jkeras.programs.loops import through_loop
+from jkeras.programs.primitives import Kind
+from jkeras.programs.tape import Entry, Recording, Tape, gradient
 from jkeras.programs.walk import Unreadable
 
 RULES = ("epsilon", "gamma", "z_plus")
 
 
+@of_members
 def lrp(
     model: Any,
     x: Structure,
@@ -33,7 +38,10 @@ def lrp(
     what they add to its output (Bach et al. 2015; the rules as in Montavon et al. 2019).
 
     The layers are dense and convolutional ones, with the normalization behind them folded in, and
-    pooling; an activation function hands on what it is given.
+    pooling; an activation function hands on what it is given. What attention has besides goes by
+    AttnLRP (Achtibat et al. 2024, arXiv:2402.05602): of a product of two values that both depend
+    on the input each has a half, a softmax is linear around its logits, which does not keep all of
+    the relevance, and what is divided by its own norm or standard deviation has all of it.
 
     Args:
         rule: "epsilon": by what the inputs add, zero signs apart; "gamma": what speaks for counts
@@ -44,7 +52,7 @@ def lrp(
     Other arguments as of `saliency`.
 
     Raises:
-        ValueError: a layer has an operation that there is no rule for, such as a product of two
+        ValueError: a layer has an operation that there is no rule for, such as a ratio of two
             things that both depend on the input; it is named.
 
     >>> import jax, jax.numpy as jnp
@@ -56,29 +64,43 @@ def lrp(
     """
     check_choice("rule", rule, RULES, "lrp")
     weights = {"epsilon": (1.0, 0.0), "gamma": (1.0, gamma), "z_plus": (0.0, 1.0)}[rule]
-    return attribute(
-        _lrp, model, as_array(x), target, weights=weights, epsilon=float(epsilon), **options
-    )
+    options = {"rounds": False, "weights": weights, "epsilon": float(epsilon), **options}
+    return attribute(_lrp, model, as_array(x), target, **options)
 
 
 def _lrp(score: Scored, at_once: int, weights: tuple[float, float], epsilon: float) -> Structure:
     tape = Tape(score, score.start)
-    affine = ByIdentity((layer.entries[-1], layer) for layer in _affine_layers(tape))
-
-    def rule(tape: Tape, entry: Entry, coming: list) -> list | dict:
-        layer = affine.find(entry)
-        if layer is not None:
-            return {layer.source: _through(tape, layer, coming[0], weights, epsilon)}
-        return _hand_on(tape, entry, coming)
-
     # what comes back is the relevance of an input for each unit of it
     with refusing_unknown(score):
+        rule = _rule_of(tape, weights, epsilon)
         shares = tape.backwards(rule, jnp.ones_like(tape.values[tape.output]))
     return jax.tree_util.tree_map(jnp.multiply, shares, score.start)
 
 
-def _hand_on(tape: Tape, entry: Entry, coming: list[Any]) -> Any:
-    """The rule of what is no layer with weights: each gives its whole relevance back."""
+def _rule_of(tape: Recording, weights: tuple[float, float], epsilon: float) -> Callable:
+    """The rule for what is on a tape."""
+    affine = ByIdentity((layer.entries[-1], layer) for layer in _affine_layers(tape))
+
+    def rule(tape: Recording, entry: Entry, coming: list) -> list | dict:
+        layer = affine.find(entry)
+        if layer is not None:
+            return {layer.source: _through(tape, layer, coming[0], weights, epsilon)}
+        if entry.facts.kind is Kind.SCAN:
+            return through_loop(tape, entry, coming, lambda step: _rule_of(step, weights, epsilon))
+        return _hand_on(tape, entry, coming)
+
+    return rule
+
+
+def _hand_on(tape: Recording, entry: Entry, coming: list[Any]) -> Any:
+    """The rule of what is no layer with weights."""
+    softmax = softmax_of(tape, entry)
+    if softmax is not None:
+        return {softmax.logits: softmax.back(tape, coming[0])}
+    scaled = is_scaled(tape, entry)
+    if scaled is not None:  # as by a constant
+        slot = entry.inputs[scaled]
+        return {slot: gradient(tape, entry, coming)[scaled]}
     if entry.facts.extreme and has_all_slopes(tape, entry):
         return [to_extremes(tape, entry, coming[0], tape.inputs(entry)[0])]
     if is_linear(tape, entry):
@@ -86,8 +108,10 @@ def _hand_on(tape: Tape, entry: Entry, coming: list[Any]) -> Any:
     if entry.facts.is_elementwise:
         origin = tape.origin(entry)
         if origin is not None:
-            x, y = tape.values[origin], tape.outputs(entry)[0]
+            x, y = tape.values[origin], tape.results(entry)[0]
             return {origin: coming[0] * y / jnp.where(x == 0, 1, x)}
+    if entry.facts.is_bilinear and has_all_slopes(tape, entry):
+        return [half / 2 for half in gradient(tape, entry, coming)]
     raise Unreadable(entry.primitive.name, entry.place)
 
 
@@ -108,7 +132,7 @@ class _Affine:
     kernel: int
     entries: list[Entry]
 
-    def run(self, tape: Tape, source: jax.Array, kernel: jax.Array, adds: bool) -> jax.Array:
+    def run(self, tape: Recording, source: jax.Array, kernel: jax.Array, adds: bool) -> jax.Array:
         """Its output for another input and another kernel.
 
         Args:
@@ -126,7 +150,7 @@ class _Affine:
         return values[self.entries[-1].outputs[0]]
 
 
-def _affine_layers(tape: Tape) -> list[_Affine]:
+def _affine_layers(tape: Recording) -> list[_Affine]:
     """The layers with weights of a tape."""
     readers: dict[int, list[Entry]] = {}
     for entry in tape.entries:
@@ -144,11 +168,11 @@ def _affine_layers(tape: Tape) -> list[_Affine]:
     return parts
 
 
-def _next(tape: Tape, readers: dict[int, list[Entry]], entry: Entry) -> Entry | None:
+def _next(tape: Recording, readers: dict[int, list[Entry]], entry: Entry) -> Entry | None:
     """What goes on with an affine function: the only reader of its output, if it is affine too."""
     slot = entry.outputs[0]
     after = readers.get(slot, [])
-    if len(after) != 1 or slot == tape.output or not after[0].facts.is_affine:
+    if len(after) != 1 or slot in tape.outputs or not after[0].facts.is_affine:
         return None
     if sum(after[0].active) != 1 or not is_linear(tape, after[0]):
         return None
@@ -156,7 +180,7 @@ def _next(tape: Tape, readers: dict[int, list[Entry]], entry: Entry) -> Entry | 
 
 
 def _through(
-    tape: Tape, layer: _Affine, coming: jax.Array, weights: tuple[float, float], epsilon: float
+    tape: Recording, layer: _Affine, coming: jax.Array, weights: tuple[float, float], epsilon: float
 ) -> jax.Array:
     """What comes back through a layer with weights.
 
@@ -182,14 +206,14 @@ def _through(
     divided, pull = jax.vjp(total, x)
     divided = divided + of_all * added + of_positive * jnp.maximum(added, 0)
     divided = divided + jnp.where(divided >= 0, epsilon, -epsilon)
-    relevance = coming * tape.outputs(layer.entries[-1])[0]
+    relevance = coming * tape.results(layer.entries[-1])[0]
     return pull(relevance / divided)[0]
 
 
-def _scale(tape: Tape, layer: _Affine, x: jax.Array, kernel: jax.Array) -> jax.Array:
+def _scale(tape: Recording, layer: _Affine, x: jax.Array, kernel: jax.Array) -> jax.Array:
     """What the product of a layer is multiplied with on its way to the output."""
     after: Callable = _Affine(-1, layer.entries[0].outputs[0], layer.entries[1:]).run
-    ones = jnp.ones_like(tape.outputs(layer.entries[0])[0])
+    ones = jnp.ones_like(tape.results(layer.entries[0])[0])
     return after(tape, None, ones, False) if layer.entries[1:] else ones
 
 

@@ -1,6 +1,8 @@
 """Occlusion: how a score changes where a window of the input is covered."""
 
+import functools
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,27 +13,30 @@ from jkeras.core.errors import explain
 from jkeras.core.session.settings import settings
 from jkeras.explain import baselines
 from jkeras.training.data.sizes import in_passes
-from jkeras.explain.running import as_array, attribute, variable_like
-from jkeras.explain.score import Scored, Target
+from jkeras.explain.running import as_array, attribute, numbers_of, variable_like
+from jkeras.explain.score import Scored, Structure, Target
+from jkeras.explain.several import of_members
 
 
+@of_members
 def occlusion(
     model: Any,
-    x: Any,
+    x: Structure,
     target: Target = None,
     *,
-    window: tuple[int, ...],
-    strides: tuple[int, ...] | int | None = None,
-    baseline: Any = 0.0,
+    window: Any,
+    strides: Any = None,
+    baseline: Structure = 0.0,
     **options: Any,
-) -> jax.Array:
+) -> Structure:
     """What a score loses where a window that moves over the input is set to a baseline, for each
     input the mean over the windows that cover it (Zeiler and Fergus 2014, arXiv:1311.2901).
 
     Args:
-        x: one array, rows along the first axis; with `at`, the layer's output is covered.
+        x: rows along the first axis; with `at`, the layer's output is covered. Of several arrays
+            one is covered at a time.
         window: its sizes, of all axes but the first; or of the places of an image alone, then it
-            covers all channels.
+            covers all channels. Of several arrays those of each, in their structure.
         strides: by how much it moves along each axis; by default by its size. The last windows may
             reach over the end of the input.
         baseline: what takes the input's place: a number, a row, or as many rows as `x`.
@@ -50,13 +55,30 @@ def occlusion(
     [[-1.0, -1.0, 1.0, 1.0]]
     """
     x = as_array(x)
-    covered = variable_like(model, x, **options)
-    if len(jax.tree_util.tree_leaves(covered)) != 1:
-        received = jax.tree_util.tree_map(np.shape, covered)
-        raise ValueError(explain("occlusion", "one array to cover", f"{received}"))
-    sizes = dict(zip(("window", "strides"), _sizes(window, strides, np.shape(covered)[1:])))
+    if options.get("at") is None:
+        x = numbers_of(x)
+        baselines.check_categories("occlusion", baseline, x)
+    windows = _windows(window, strides, variable_like(model, x, **options))
     arrays, shared = baselines.split(baseline, x, model, **options)
-    return attribute(_occlusion, model, x, target, arrays, shared, **sizes, **options)
+    options = {"differentiates": False, "windows": windows, **options}
+    return attribute(_occlusion, model, x, target, arrays, shared, **options)
+
+
+def _windows(window: Any, strides: Any, covered: Structure) -> tuple[tuple, ...]:
+    """(window, strides) of each array that is covered."""
+    leaves, treedef = jax.tree_util.tree_flatten(covered)
+    shapes = [np.shape(leaf)[1:] for leaf in leaves]
+    if jax.tree_util.treedef_is_leaf(treedef):
+        return (_sizes(window, strides, shapes[0]),)
+    if strides is None:
+        strides = treedef.unflatten([None] * len(leaves))
+    try:
+        of_each = zip(treedef.flatten_up_to(window), treedef.flatten_up_to(strides), shapes)
+    except ValueError:
+        wanted = f"a window for each of {len(leaves)} arrays, in their structure"
+        received = f"window={window}, strides={strides}"
+        raise ValueError(explain("occlusion", wanted, received)) from None
+    return tuple(_sizes(*one) for one in of_each)
 
 
 def _sizes(
@@ -71,26 +93,49 @@ def _sizes(
         window = (*window[:axis], shape[axis], *window[axis:])
         strides = (*strides[:axis], shape[axis], *strides[axis:])
     fits = len(window) == len(shape) == len(strides)
-    if not fits or any(not 0 < w <= n for w, n in zip(window, shape)) or min(strides) < 1:
+    if (
+        not fits
+        or any(not 0 < w <= n for w, n in zip(window, shape))
+        or min(strides, default=1) < 1
+    ):
         wanted = f"a window within {shape} and strides of 1 or more"
         raise ValueError(explain("occlusion", wanted, f"window={window}, strides={strides}"))
     return window, strides
 
 
 def _occlusion(
+    score: Scored, at_once: int, baseline: Structure, windows: tuple[tuple, ...]
+) -> Structure:
+    leaves, treedef = jax.tree_util.tree_flatten(score.start)
+    others = jax.tree_util.tree_leaves(baselines.filled(baseline, score.start))
+    whole = score(score.start)
+
+    def lost(number: int, covered: jax.Array, rows: dict) -> jax.Array:
+        """What scores lose where one array is another one, some for each row."""
+        count = len(covered) // len(whole)
+        given = [jnp.repeat(leaf, count, axis=0) for leaf in leaves]
+        given[number] = covered
+        return whole[:, None] - score(treedef.unflatten(given), rows).reshape(len(whole), count)
+
+    of_each = [
+        _of_array(score, at_once, functools.partial(lost, i), x, before, *sizes)
+        for i, (x, before, sizes) in enumerate(zip(leaves, others, windows))
+    ]
+    return treedef.unflatten(of_each)
+
+
+def _of_array(
     score: Scored,
     at_once: int,
+    lost: Callable[[jax.Array, dict], jax.Array],
+    x: jax.Array,
     baseline: jax.Array,
     window: tuple[int, ...],
     strides: tuple[int, ...],
 ) -> jax.Array:
-    x = score.start
-    baseline = baselines.filled(baseline, x)
     starts = _starts(x.shape[1:], window, strides)
     numbers, counts = in_passes(len(starts), at_once)
-    at_once = numbers.shape[1]
-    rows = score.repeated(at_once)
-    whole = score(x)
+    rows = score.repeated(numbers.shape[1])
 
     def mask_of(start: jax.Array) -> jax.Array:
         inside = jnp.ones(x.shape[1:], bool)
@@ -105,13 +150,13 @@ def _occlusion(
         starts, counts = chosen
         masks = jax.vmap(mask_of)(starts)
         covered = jnp.where(masks[None], baseline[:, None], x[:, None])
-        scores = score(covered.reshape(-1, *x.shape[1:]), rows).reshape(len(x), at_once)
-        lost = jnp.where(counts, whole[:, None] - scores, 0)
+        losses = jnp.where(counts, lost(covered.reshape(-1, *x.shape[1:]), rows), 0)
         weights = jnp.where(counts.reshape(-1, *[1] * (x.ndim - 1)), masks, False)
-        total = sums[0] + jnp.tensordot(lost, weights.astype(lost.dtype), (1, 0))
+        total = sums[0] + jnp.tensordot(losses, weights.astype(losses.dtype), (1, 0))
         return (total, sums[1] + weights.sum(0)), None
 
-    begin = jnp.zeros_like(whole, shape=x.shape), jnp.zeros(x.shape[1:])
+    dtype = jax.eval_shape(score, score.start).dtype
+    begin = jnp.zeros(x.shape, dtype), jnp.zeros(x.shape[1:])
     by_pass = jnp.asarray(starts[numbers]), jnp.asarray(counts)
     (total, coverage), _ = jax.lax.scan(one_pass, begin, by_pass)
     return total / jnp.maximum(coverage, 1).astype(total.dtype)

@@ -52,6 +52,9 @@ class Patched(NamedTuple):
             whole is, behind it.
         before: the score without a change.
         clean: the score of the pass that parts are from; None where they are from none.
+
+    >>> Patched(["mlp"], jnp.array([3.0]), jnp.array(1.0), jnp.array(5.0)).recovered.tolist()
+    [0.5]
     """
 
     places: list[str]

@@ -38,6 +38,9 @@ class Place(NamedTuple):
         calls: how often it is reached in the pass; "path#1" is the second time.
         shape, dtype: of what is there, in structures where it is more than one array.
         meaning: in words.
+
+    >>> Place("block_0/mha/heads", 1, (2, 5, 2, 3), "float32", "").path
+    'block_0/mha/heads'
     """
 
     path: str

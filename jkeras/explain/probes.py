@@ -25,6 +25,9 @@ class Probe(NamedTuple):
             on; what is above it is not the probe's own doing.
         weights, bias: (features, classes), (classes,), of activations as they are.
         classes: (classes,).
+
+    >>> round(Probe(0.9, 0.95, 0.5, 0.6, np.eye(2), np.zeros(2), np.arange(2)).selectivity, 2)
+    0.3
     """
 
     accuracy: float

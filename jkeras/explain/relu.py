@@ -11,6 +11,7 @@ from jkeras.core.errors import explain
 from jkeras.explain.cam import grad_cam
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
+from jkeras.explain.several import at_each, of_members
 from jkeras.programs.calls import inner_jaxprs
 from jkeras.programs.tape import Entry, Tape, gradient
 from jkeras.programs.walk import is_literal, operations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from jax.extend.core import Jaxpr
 
 
+@of_members
 def guided_backprop(model: Any, x: Structure, target: Target = None, **options: Any) -> Structure:
     """The gradient of a score, where relu hands on only what is positive, of its inputs and of its
     gradients (Springenberg et al. 2014, arXiv:1412.6806). Sharp pictures; they say little about
@@ -38,6 +40,7 @@ def guided_backprop(model: Any, x: Structure, target: Target = None, **options: 
     return attribute(_guided, model, as_array(x), target, **options)
 
 
+@of_members
 def deconvnet(model: Any, x: Structure, target: Target = None, **options: Any) -> Structure:
     """The gradient of a score, where relu hands on what is positive of its gradient, whatever its
     input (Zeiler and Fergus 2014, arXiv:1311.2901). Arguments and errors as of `guided_backprop`.
@@ -50,6 +53,8 @@ def deconvnet(model: Any, x: Structure, target: Target = None, **options: Any) -
     return attribute(_deconvolved, model, as_array(x), target, **options)
 
 
+@at_each
+@of_members
 def guided_grad_cam(
     model: Any, x: jax.Array, target: Target = None, *, at: Any, **options: Any
 ) -> jax.Array:
@@ -71,6 +76,10 @@ def guided_grad_cam(
     (2, 8, 8, 1)
     """
     data_format = options.pop("data_format", None)
+    if not jax.tree_util.all_leaves([x]):
+        received = f"{jax.tree_util.tree_structure(x)}"
+        advice = "multiply `guided_backprop` of the images with the map of `grad_cam`"
+        raise ValueError(explain("guided_grad_cam", "one array of images", received, advice))
     maps = grad_cam(model, x, target, at=at, data_format=data_format, **options)
     guided = guided_backprop(model, x, target, **options)
     channels = 1 if data_format == "channels_first" else -1

@@ -12,8 +12,10 @@ from jkeras.core.errors import explain
 from jkeras.core.names.family import families
 from jkeras.core.layer import Layer
 from jkeras.core.weights.module import Parts
+from jkeras.core.weights.paths import walk
 from jkeras.explain.locations import as_locations, split
 from jkeras.explain.score import Score, Structure, Target, check_target, split_target
+from jkeras.ops.kernels import rounding
 
 BATCH_SIZE = 32  # rows that a model sees at once
 
@@ -28,6 +30,7 @@ def attribute(
     *,
     at: Any = None,
     differentiates: bool = True,
+    rounds: bool = True,
     batch_size: int | None = None,
     params: dict | None = None,
     state: dict | None = None,
@@ -39,6 +42,8 @@ def attribute(
         method: `(score, at_once=, **arrays, **shared, **options) -> structure of rows`; `score` is
             a `Scored`, `at_once` how many rows the model may see for each row of it.
         differentiates: whether it asks for gradients by the inputs.
+        rounds: whether layers in few bits round their inputs; else it is the function of their
+            weights that is explained.
         arrays: what the method takes besides, rows along the first axis.
         shared: arrays that it takes for all rows.
         options: what it takes that is no array; static when it is compiled.
@@ -47,7 +52,8 @@ def attribute(
             arrays of JAX, without them numpy's.
 
     Raises:
-        ValueError: an input that has no gradient, a target that the outputs do not have.
+        ValueError: an input that has no gradient, a target that the outputs do not have, a layer
+            that is stateful.
     """
     is_pure = params is not None or is_traced(x)
     at = as_locations(at)
@@ -57,13 +63,14 @@ def attribute(
     params, state = values_of(model, x, params, state)
     size = min(batch_size or BATCH_SIZE, max(rows, 1))
     at_once = max((batch_size or BATCH_SIZE) // size, 1)
-    static = tuple(sorted({**options, "at_once": at_once}.items()))
+    static = tuple(sorted({**options, "at_once": at_once}.items())), rounds
     score = Score(model, at, select)
     if isinstance(model, Layer):
+        _refuse_stateful(model)
         key = method, at, select, static
-        program = program_of(model, key, lambda: _Program(score, method, static))
+        program = program_of(model, key, lambda: _Program(score, method, *static))
     else:
-        program = _of_function(score, method, static)
+        program = _of_function(score, method, *static)
     data = {"x": x, "target": target, "arrays": arrays or {}}
     result = by_batches(
         lambda rows, _: program.run(params, state, rows, shared or {}), data, size, is_pure
@@ -148,6 +155,13 @@ def floats_of(x: Structure) -> Structure:
     return _inputs(x, True)
 
 
+def numbers_of(x: Structure) -> Structure:
+    """Inputs as arrays, masks and images of them as floats; other integers as they are, which
+    stand for categories.
+    """
+    return jax.tree_util.tree_map(_as_number, x)
+
+
 def _inputs(x: Structure, as_floats: bool, at: Any = None) -> Structure:
     """Inputs as arrays; as floats where gradients are taken by them: by all, or by those that are
     among several locations.
@@ -163,12 +177,17 @@ def _as_array(value: Any) -> Any:
     return value if isinstance(value, jax.Array) else np.asarray(value)
 
 
-def _as_float(value: Any) -> Any:
+def _as_number(value: Any) -> Any:
     value = _as_array(value)
-    if jnp.issubdtype(value.dtype, jnp.floating):
-        return value
     if value.dtype.kind == "b" or value.dtype == "uint8":  # masks and images
         return value.astype("float32")
+    return value
+
+
+def _as_float(value: Any) -> Any:
+    value = _as_number(value)
+    if jnp.issubdtype(value.dtype, jnp.floating):
+        return value
     advice = (
         "give floats, or the layer that makes some of them: `at='embedding'`; with inputs of a "
         "dict beside it, `at=['price', 'embedding']`"
@@ -201,6 +220,16 @@ def values_of(model: Any, x: Structure, params: dict | None, state: dict | None)
     if not model.built:
         model(jax.tree_util.tree_map(lambda v: v[:1], x))
     return model.params, model.state
+
+
+def _refuse_stateful(model: Layer) -> None:
+    """Raises ValueError where scores depend on the calls before."""
+    for path, layer in walk(model):
+        if getattr(layer, "stateful", False):
+            wanted = "a model whose scores do not depend on the calls before"
+            received = f"layer '{'/'.join(path)}' with `stateful=True`"
+            advice = "build the same model with `stateful=False` and set its weights"
+            raise ValueError(explain("explain", wanted, received, advice))
 
 
 def _rows(data: dict[str, Any], begin: int, size: Any) -> dict[str, Any]:
@@ -240,12 +269,13 @@ class _Program:
         shape: of the model's output, which targets index; set when it has been traced.
     """
 
-    def __init__(self, score: Score, method: Callable, static: tuple) -> None:
+    def __init__(self, score: Score, method: Callable, static: tuple, rounds: bool) -> None:
         self.shape = ()
 
         def run(params: dict, state: dict, data: dict, shared: dict) -> Structure:
-            scored = score.begin(params, state, data["x"], data["target"], self._note)
-            return method(scored, **data["arrays"], **shared, **dict(static))
+            with rounding(rounds):
+                scored = score.begin(params, state, data["x"], data["target"], self._note)
+                return method(scored, **data["arrays"], **shared, **dict(static))
 
         self.run = jax.jit(run)
 

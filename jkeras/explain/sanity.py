@@ -10,9 +10,13 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.core.weights.rng import as_key
 from jkeras.explain import baselines
-from jkeras.explain.running import as_array, attribute, variable_like
-from jkeras.explain.score import Scored, Target
+from jkeras.explain.flat import flat, unflat
+from jkeras.explain.running import as_array, attribute, values_of, variable_like
+from jkeras.explain.score import Scored, Structure, Target
+from jkeras.explain.several import of_members
 from jkeras.kernel import tree
+
+map_structure = jax.tree_util.tree_map
 
 
 def infidelity(
@@ -51,39 +55,48 @@ def infidelity(
     x = as_array(x)
     attributions = _attributions("infidelity", attributions, model, x, options)
     if perturbations is None:
-        perturbations = stddev * jax.random.normal(as_key(rng), (samples, *attributions.shape))
-    arrays = {"changes": jnp.moveaxis(jnp.asarray(perturbations), 0, 1), "attributed": attributions}
+        perturbations = _normal(as_key(rng), samples, stddev, attributions)
+    changes = map_structure(lambda v: jnp.moveaxis(jnp.asarray(v), 0, 1), as_array(perturbations))
+    arrays = {"changes": changes, "attributed": attributions}
     return attribute(_infidelity, model, x, target, arrays, **options)
+
+
+def _normal(key: jax.Array, samples: int, stddev: float, like: Structure) -> Structure:
+    """Normal changes in the structure of some arrays, the samples along a first axis."""
+    leaves, treedef = jax.tree_util.tree_flatten(like)
+    keys = [key] if len(leaves) == 1 else jax.random.split(key, len(leaves))
+    drawn = [stddev * jax.random.normal(k, (samples, *leaf.shape)) for k, leaf in zip(keys, leaves)]
+    return treedef.unflatten(drawn)
 
 
 def _attributions(
     where: str, attributions: Any, model: Any, x: Any, options: dict[str, Any]
 ) -> Any:
-    """Attributions as an array, of the shape of what they are of."""
-    attributions = np.asarray(attributions, "float32")
-    like = variable_like(model, x, **options)
-    if len(jax.tree_util.tree_leaves(like)) != 1 or np.shape(like) != attributions.shape:
-        shapes = jax.tree_util.tree_map(np.shape, like)
-        wanted = f"attributions of one array, in its shape {shapes}"
-        raise ValueError(explain(where, wanted, f"shape {attributions.shape}"))
+    """Attributions as arrays, in the structure and the shapes of what they are of."""
+    wanted = map_structure(np.shape, variable_like(model, x, **options))
+    attributions = map_structure(lambda v: np.asarray(v, "float32"), as_array(attributions))
+    shapes = map_structure(np.shape, attributions)
+    if shapes != wanted:
+        raise ValueError(explain(where, f"attributions of shape {wanted}", f"shape {shapes}"))
     return attributions
 
 
 def _infidelity(
-    score: Scored, at_once: int, changes: jax.Array, attributed: jax.Array
+    score: Scored, at_once: int, changes: Structure, attributed: Structure
 ) -> jax.Array:
     whole = score(score.start)
 
     def add_one(total: jax.Array, i: jax.Array) -> tuple[jax.Array, None]:
-        change = jnp.take(changes, i, axis=1)
-        lost = whole - score(score.start - change)
-        predicted = (change * attributed).reshape(len(attributed), -1).sum(1)
+        change = map_structure(lambda v: jnp.take(v, i, axis=1), changes)
+        lost = whole - score(map_structure(jnp.subtract, score.start, change))
+        predicted = flat(map_structure(jnp.multiply, change, attributed)).sum(1)
         return total + (predicted - lost) ** 2, None
 
-    count = changes.shape[1]
+    count = jax.tree_util.tree_leaves(changes)[0].shape[1]
     return jax.lax.scan(add_one, jnp.zeros_like(whole), jnp.arange(count))[0] / count
 
 
+@of_members
 def deletion(
     model: Any,
     x: Any,
@@ -98,7 +111,7 @@ def deletion(
     (Petsiuk et al. 2018, arXiv:1806.07421): low where the attributions find what counts.
 
     Args:
-        attributions: as `x`.
+        attributions: as `x`; of several arrays the numbers of all are in one order.
         steps: in how many parts the inputs are deleted.
         baseline: what takes their place, as of `integrated_gradients`.
 
@@ -116,6 +129,7 @@ def deletion(
     return _area(model, x, attributions, target, baseline, way, options)
 
 
+@of_members
 def insertion(
     model: Any,
     x: Any,
@@ -157,25 +171,28 @@ def _area(
 def _mean_score(
     score: Scored,
     at_once: int,
-    baseline: jax.Array,
-    attributed: jax.Array,
+    baseline: Structure,
+    attributed: Structure,
     steps: int,
     inserts: bool,
 ) -> jax.Array:
     x = score.start
     begin = baselines.filled(baseline, x)
-    flat = attributed.reshape(len(attributed), -1)
-    ranks = (-flat).argsort(1).argsort(1).reshape(attributed.shape)  # 0: the largest
+    numbers = flat(attributed)
+    ranks = unflat((-numbers).argsort(1).argsort(1), attributed)  # 0: the largest
+    first, second = (x, begin) if inserts else (begin, x)
 
     def score_at(step: jax.Array) -> jax.Array:
-        chosen = ranks < jnp.round(step * flat.shape[1] / steps)
-        first, second = (x, begin) if inserts else (begin, x)
-        return score(jnp.where(chosen, first, second))
+        count = jnp.round(step * numbers.shape[1] / steps)
+        return score(
+            map_structure(lambda r, a, b: jnp.where(r < count, a, b), ranks, first, second)
+        )
 
     scores = jax.lax.map(score_at, jnp.arange(steps + 1))
     return ((scores[1:] + scores[:-1]) / 2).mean(0)
 
 
+@of_members
 def randomization(
     method: Callable,
     model: Any,
@@ -205,23 +222,29 @@ def randomization(
     ['b', 'a']
     """
     x = as_array(x)
-    before = np.abs(np.asarray(method(model, x, target, **options)))
-    params = model.params
+    given = options.pop("params", None), options.pop("state", None)
+    params, state = values_of(model, x, *given)
+    before = _sizes(method(model, x, target, params=params, state=state, **options))
     fresh, _ = model.init(as_key(rng), x)
     values, new = dict(tree.flatten(params)), dict(tree.flatten(fresh))
     owners = list(dict.fromkeys(path[:-1] for path in values))
     found = {}
     for owner in reversed(owners):
         values |= {path: new[path] for path in values if path[:-1] == owner}
-        given = {"params": tree.unflatten(values.items()), "state": model.state}
-        after = np.abs(np.asarray(method(model, x, target, **given, **options)))
+        changed = {"params": tree.unflatten(values.items()), "state": state}
+        after = _sizes(method(model, x, target, **changed, **options))
         found["/".join(owner)] = _rank_correlation(before, after)
     return found
 
 
+def _sizes(attributions: Structure) -> np.ndarray:
+    """(rows, numbers)."""
+    return np.abs(np.asarray(flat(attributions)))
+
+
 def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     """The mean over rows of Spearman's correlation."""
-    ranks = [v.reshape(len(v), -1).argsort(1).argsort(1).astype(float) for v in (one, other)]
+    ranks = [v.argsort(1).argsort(1).astype(float) for v in (one, other)]
     centred = [r - r.mean(1, keepdims=True) for r in ranks]
     sizes = [np.sqrt((r**2).sum(1)) for r in centred]
     return float(np.mean((centred[0] * centred[1]).sum(1) / np.maximum(sizes[0] * sizes[1], 1e-12)))

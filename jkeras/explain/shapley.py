@@ -10,12 +10,16 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.core.weights.rng import as_key
 from jkeras.training.data.sizes import in_passes
-from jkeras.explain.running import as_array, attribute, variable_like
-from jkeras.explain.score import Scored, Target
+from jkeras.explain import baselines
+from jkeras.explain.flat import unflat
+from jkeras.explain.running import as_array, attribute, numbers_of, rows_of, variable_like
+from jkeras.explain.score import Scored, Structure, Target
+from jkeras.explain.several import of_members
 
 MOST_FEATURES = 16  # of which all coalitions are looked at: 65,536
 
 
+@of_members
 def shapley_values(
     model: Any,
     x: Any,
@@ -31,15 +35,18 @@ def shapley_values(
     rows.
 
     Args:
-        x: (rows, features); or of any shape with `groups`. With `at`, the layer's output has the
-            features, and `baseline` and `groups` are of it.
+        x: (rows, features) or (rows,), numbers of any kind, or a structure of such arrays; or of
+            any shape with `groups`. With `at`, the layer's output has the features, and `baseline`
+            and `groups` are of it.
         baseline: rows of the data to compare with.
-        groups: (as a row of `x`) integers from 0: which inputs count as one feature.
+        groups: (as a row of `x`) integers from 0: which inputs count as one feature, of all arrays
+            together.
 
     Other arguments and errors as of `saliency`.
 
     Returns:
-        (rows, features); a row's sum is the difference of its score from the baseline's mean.
+        As `x`, with `groups` (rows, features); a row's sum is the difference of its score from the
+        baseline's mean.
 
     Raises:
         ValueError: more than 16 features.
@@ -49,8 +56,8 @@ def shapley_values(
     >>> shapley_values(product, [[2.0, 3.0]], baseline=[[0.0, 0.0]]).tolist()
     [[3.0, 3.0]]
     """
-    x, baseline, groups = _features(model, x, baseline, groups, options)
-    features = int(groups.max()) + 1
+    x, baseline, numbers = _features(model, x, baseline, groups, options)
+    features = _count(numbers)
     if features > MOST_FEATURES:
         wanted = f"{MOST_FEATURES} features at most, for all their coalitions"
         raise ValueError(
@@ -58,10 +65,12 @@ def shapley_values(
         )
     masks = _all_coalitions(features)
     shared = {"masks": masks, "projection": _weights_of_differences(masks)}
-    shared |= {"baseline": baseline, "groups": groups}
+    shared |= {"baseline": baseline, "numbers": numbers}
+    options = {"differentiates": False, "as_x": groups is None, **options}
     return attribute(_projected, model, x, target, None, shared, **options)
 
 
+@of_members
 def kernel_shap(
     model: Any,
     x: Any,
@@ -90,29 +99,67 @@ def kernel_shap(
     >>> kernel_shap(product, [[2.0, 3.0]], baseline=[[0.0, 0.0]]).round(4).tolist()
     [[3.0, 3.0]]
     """
-    x, baseline, groups = _features(model, x, baseline, groups, options)
-    features = int(groups.max()) + 1
+    x, baseline, numbers = _features(model, x, baseline, groups, options)
+    features = _count(numbers)
     masks, weights = _coalitions(features, samples, rng)
     shared = {"masks": masks, "projection": _least_squares(masks, weights)}
-    shared |= {"baseline": baseline, "groups": groups}
+    shared |= {"baseline": baseline, "numbers": numbers}
+    options = {"differentiates": False, "as_x": groups is None, **options}
     return attribute(_projected, model, x, target, None, shared, **options)
 
 
 def _features(model: Any, x: Any, baseline: Any, groups: Any, options: dict[str, Any]) -> tuple:
-    """(x, baseline, groups) as arrays that go together."""
+    """(x, baseline, the number of the feature that each input counts as) as arrays that go
+    together.
+    """
     x, baseline = as_array(x), as_array(baseline)
-    shape = np.shape(variable_like(model, x, **options))[1:]
+    if options.get("at") is None:
+        x = numbers_of(x)
+    shapes, treedef = _shapes(variable_like(model, x, **options))
+    others, of_baseline = _shapes(baseline)
+    if others != shapes or of_baseline != treedef or not rows_of(baseline):
+        wanted = f"a baseline of rows of shape {_told(shapes, treedef)}"
+        received = f"shape {_told(others, of_baseline)}"
+        raise ValueError(explain("Shapley values", wanted, received))
+    if options.get("at") is None:
+        baselines.check_categories("Shapley values", baseline, x)
     if groups is None:
-        if len(shape) != 1:
-            advice = "say which inputs count as one feature: `groups=`"
-            wanted = "features of (rows, features)"
-            raise ValueError(explain("Shapley values", wanted, f"rows of shape {shape}", advice))
-        groups = np.arange(shape[0])
-    groups = np.broadcast_to(np.asarray(groups), shape)
-    if np.shape(baseline)[1:] != shape or not len(baseline):
-        wanted = f"a baseline of rows of shape {shape}"
-        raise ValueError(explain("Shapley values", wanted, f"shape {np.shape(baseline)}"))
-    return x, baseline, groups
+        return x, baseline, treedef.unflatten(_numbered(shapes))
+    try:
+        given = treedef.flatten_up_to(groups)
+    except ValueError:
+        wanted = f"groups of shape {_told(shapes, treedef)}"
+        raise ValueError(explain("Shapley values", wanted, f"{groups!r}")) from None
+    numbers = [np.broadcast_to(np.asarray(one), shape) for one, shape in zip(given, shapes)]
+    return x, baseline, treedef.unflatten(numbers)
+
+
+def _shapes(x: Structure) -> tuple[list[tuple[int, ...]], Any]:
+    """(the shape of a row of each array, their structure)."""
+    leaves, treedef = jax.tree_util.tree_flatten(x)
+    return [np.shape(leaf)[1:] for leaf in leaves], treedef
+
+
+def _told(shapes: list[tuple[int, ...]], treedef: Any) -> Structure:
+    return treedef.unflatten(shapes)
+
+
+def _numbered(shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
+    """Each number in the rows of arrays as a feature of its own."""
+    if any(len(shape) > 1 for shape in shapes):
+        advice = "say which inputs count as one feature: `groups=`"
+        wanted = "features of (rows, features)"
+        received = f"rows of shape {', '.join(map(str, shapes))}"
+        raise ValueError(explain("Shapley values", wanted, received, advice))
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    return [
+        np.arange(end - math.prod(shape), end).reshape(shape) for end, shape in zip(ends, shapes)
+    ]
+
+
+def _count(numbers: Structure) -> int:
+    """How many features there are."""
+    return max(int(np.max(one)) for one in jax.tree_util.tree_leaves(numbers)) + 1
 
 
 # ---------------------------------------------------------------- the model on coalitions
@@ -123,35 +170,39 @@ def _projected(
     at_once: int,
     masks: jax.Array,
     projection: jax.Array,
-    baseline: jax.Array,
-    groups: jax.Array,
-) -> jax.Array:
-    values = _values(score, at_once, masks, baseline, groups)
+    baseline: Structure,
+    numbers: Structure,
+    as_x: bool,
+) -> Structure:
+    values = _values(score, at_once, masks, baseline, numbers)
     # what all and no features give is taken off first: sums of large numbers lose digits
     values = values - values[:, :1]
-    return jnp.matmul(values, projection.astype(values.dtype), precision="highest")
+    found = jnp.matmul(values, projection.astype(values.dtype), precision="highest")
+    return unflat(found, score.start) if as_x else found
 
 
 def _values(
-    score: Scored, at_once: int, masks: jax.Array, baseline: jax.Array, groups: jax.Array
+    score: Scored, at_once: int, masks: jax.Array, baseline: Structure, numbers: Structure
 ) -> jax.Array:
     """(rows, coalitions): the mean score with the features of a coalition, over the baseline."""
-    x = score.start
-    count = len(masks) * len(baseline)
-    pairs, _ = in_passes(count, at_once)
+    x, count, others = score.start, rows_of(score.start), rows_of(baseline)
+    pairs, _ = in_passes(len(masks) * others, at_once)
     at_once = pairs.shape[1]
     rows = score.repeated(at_once)
 
+    def mixed(x: jax.Array, baseline: jax.Array, numbers: jax.Array, pairs: jax.Array) -> jax.Array:
+        """Each row with each coalition's other features from the baseline."""
+        taken = masks[pairs // others][:, numbers]
+        before = baseline[pairs % others].astype(x.dtype)
+        return jnp.where(taken[None], x[:, None], before[None]).reshape(-1, *x.shape[1:])
+
     def one_pass(_: None, pairs: Any) -> tuple[None, Any]:
-        taken = masks[pairs // len(baseline)][:, groups]
-        others = baseline[pairs % len(baseline)]
-        mixed = jnp.where(taken[None], x[:, None], others[None].astype(x.dtype))
-        scores = score(mixed.reshape(-1, *x.shape[1:]), rows)
-        return None, scores.reshape(len(x), at_once)
+        given = jax.tree_util.tree_map(lambda *of: mixed(*of, pairs), x, baseline, numbers)
+        return None, score(given, rows).reshape(count, at_once)
 
     scores = jax.lax.scan(one_pass, None, jnp.asarray(pairs))[1]  # (passes, rows, at once)
-    scores = jnp.moveaxis(scores, 1, 0).reshape(len(x), -1)[:, :count]
-    return scores.reshape(len(x), len(masks), len(baseline)).mean(-1)
+    scores = jnp.moveaxis(scores, 1, 0).reshape(count, -1)[:, : len(masks) * others]
+    return scores.reshape(count, len(masks), others).mean(-1)
 
 
 # ---------------------------------------------------------------- coalitions and their weights

@@ -1,4 +1,4 @@
-"""Attributions as pictures: over images, signed, over texts, as waterfalls; with matplotlib."""
+"""Attributions as pictures: over images, signed, over texts, of features; with matplotlib."""
 
 import types
 from typing import Any
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from jkeras.core.errors import check_choice, explain
+from jkeras.explain import show_features
+from jkeras.explain.show_features import SIGNED
 
-KINDS = ("overlay", "signed", "text", "waterfall")
-SIGNED = "RdBu_r"  # red: for the score, blue: against it
+KINDS = ("overlay", "signed", "text", *show_features.KINDS)
 HEAT = "magma"
 PANEL = 2.2  # inches
 LINE = 84  # characters of a text in a line
@@ -30,15 +31,19 @@ def show(
 
     Args:
         x: what they are of: an image (height, width, channels) or up to 8 of them, for "overlay"
-            and "signed"; words for "text"; the values of one row for "waterfall".
+            and "signed"; words for "text"; the features of one row for "waterfall" and "force", of
+            many rows for "beeswarm".
         attributions: as `x`; of images also maps (height, width) of another size. Of more numbers
             for each word the sum counts.
         kind: "overlay": images under a map of sizes, each from 0 to its largest; "signed": maps in
             red (for the score) and blue (against it); "text": words on the same colours;
-            "waterfall": how features lead from the baseline's score to the row's.
-        labels: a title for each image; names of the features of a waterfall.
+            "waterfall": how features lead from the baseline's score to the row's; "force": what
+            pushes the score up and down to where it is; "beeswarm": a point of each row for each
+            feature, in the colour of its value. These three are drawn by shap where it is
+            installed, and by matplotlib where not.
+        labels: a title for each image; names of the features.
         base: the baseline's score, where a waterfall begins.
-        limit: how many features a waterfall shows; the others are one bar.
+        limit: how many features are shown; the others are one bar.
 
     Returns:
         The matplotlib figure.
@@ -56,8 +61,9 @@ def show(
     attributions = np.asarray(attributions, float)
     if kind == "text":
         return _text(pyplot, list(x), attributions, title)
-    if kind == "waterfall":
-        return _waterfall(pyplot, np.asarray(x), attributions, labels, title, base, limit)
+    if kind in show_features.KINDS:
+        given = show_features.features(x, attributions, kind, labels, base, limit, title)
+        return show_features.draw(pyplot, kind, given)
     images = np.asarray(x, float)
     if images.ndim == 3:
         images, attributions = images[None], attributions[None]
@@ -182,63 +188,6 @@ def _lines(words: Sequence[str]) -> list[list[tuple]]:
         lines[-1].append((place, number, word))
         place += len(word) + 1
     return lines
-
-
-# ---------------------------------------------------------------- waterfalls
-
-
-def _waterfall(
-    pyplot: types.ModuleType,
-    row: np.ndarray,
-    values: np.ndarray,
-    names: Sequence[str] | None,
-    title: str | None,
-    base: float,
-    limit: int,
-) -> Any:
-    if values.ndim != 1 or row.shape != values.shape:
-        received = f"shapes {row.shape} and {values.shape}"
-        raise ValueError(explain("explain.show", "one row and a number for each value", received))
-    bars = _bars(row, values, names, limit)
-    figure, axis = pyplot.subplots(figsize=(6.4, 0.36 * len(bars) + 1.1), layout="constrained")
-    colours = pyplot.get_cmap(SIGNED)
-    begin = base
-    for place, (_, value) in enumerate(bars[::-1]):
-        colour, side = (colours(0.85), "left") if value > 0 else (colours(0.15), "right")
-        axis.barh(place, value, left=begin, height=0.62, color=colour)
-        begin += value
-        axis.annotate(
-            f"{value:+.3g}",
-            (begin, place),
-            (4 if side == "left" else -4, 0),
-            textcoords="offset points",
-            va="center",
-            ha=side,
-            fontsize=8,
-        )
-    axis.set_yticks(range(len(bars)), [name for name, _ in bars[::-1]], fontsize=9)
-    axis.axvline(base, color="0.6", linewidth=0.8, zorder=0)
-    axis.set_xlabel(f"score: from {base:.4g} to {base + values.sum():.4g}", fontsize=9)
-    axis.use_sticky_edges = False
-    axis.margins(x=0.16)
-    axis.tick_params(length=2, labelsize=8)
-    axis.spines[["top", "right", "left"]].set_visible(False)
-    if title:
-        axis.set_title(title, fontsize=11)
-    return figure
-
-
-def _bars(
-    row: np.ndarray, values: np.ndarray, names: Sequence[str] | None, limit: int
-) -> list[tuple[str, Any]]:
-    """(label, value) of the largest and of all others together, the largest first."""
-    names = [f"feature {i}" for i in range(len(values))] if names is None else names
-    order = np.argsort(-np.abs(values))
-    shown, others = order[:limit], order[limit:]
-    bars = [(f"{names[i]} = {row[i]:.4g}", values[i]) for i in shown]
-    if len(others):
-        bars.append((f"{len(others)} others", values[others].sum()))
-    return bars
 
 
 __all__ = ["show"]

@@ -106,11 +106,12 @@ class Generator:
         self.logprobs = logprobs
         self.limits = Limits(model, self.max_length, cache)
         self._own_params = params_of(sampler, self.stop)
-        self.changes: Changes = ()
-        self._traces: collections.Counter = collections.Counter()
-        self._compile()
+        self.compile_programs(())
 
-    def _compile(self) -> None:
+    def compile_programs(self, changes: Changes) -> None:
+        """Begins with new programs, in whose passes this changes."""
+        self.changes = changes
+        self._traces: collections.Counter = collections.Counter()
         self._prefill = jax.jit(self._counted("prefill", self.prefill))
         self._decode = jax.jit(self._counted("decode", self.decode))
 
@@ -138,9 +139,7 @@ class Generator:
         [[3, 4, 19, 19, 19, 19]]
         """
         steered = copy.copy(self)
-        steered.changes = [*self.changes, *changes_of(add, set, edit)]
-        steered._traces = collections.Counter()
-        steered._compile()
+        steered.compile_programs([*self.changes, *changes_of(add, set, edit)])
         return steered
 
     @property
@@ -347,19 +346,18 @@ class Generator:
         rows: Rows,
         *,
         at: Any = (),
-        add: Mapping[Any, Any] | None = None,
-        set: Mapping[Any, Any] | None = None,
-        edit: Mapping[Any, Callable] | None = None,
         state: Tree = None,
+        **changes: Mapping[Any, Any] | None,
     ) -> tuple[Rows, dict]:
         """`(rows, seen)`: texts with a token more each, and what layers give in the pass on it: a
         look into the model while it writes, and changes of that, which steer it. Pure.
 
         Args:
             rows: as `begin` and `go_on` give them.
-            at, add, set, edit: places that are looked at, and what happens to the outputs
-                (batch, 1, ...), as of `model.tap`; the next token follows from it.
+            at: places that are looked at, as of `model.tap`.
             state: what else the model carries, by default `model.state`.
+            changes: `add`, `set` and `edit`, what happens to the outputs (batch, 1, ...), as of
+                `model.tap`; the next token follows from it.
 
         Raises:
             ValueError: the model has no cache; a layer is not there, see `model.tap`.
@@ -368,8 +366,7 @@ class Generator:
             expected = "a model that allows a cache"
             raise ValueError(explain("Generator.tap", expected, f"{self.why_uncached}"))
         state = self.model.state if state is None else state
-        changes = changes_of(add, set, edit)
-        return self._extended(params, state, *self.chosen(rows), at, changes)
+        return self._extended(params, state, *self.chosen(rows), at, changes_of(**changes))
 
     def _extended(
         self,

@@ -43,10 +43,7 @@ def check_cached(
     answers: dict[Hashable, bool] = {}
     for module in _modules_of(model):
         _check_operations(module, answers)
-    length = LENGTH
-    if memory is not None:
-        sizes = [size for x in jax.tree_util.tree_leaves(memory) for size in x.shape]
-        length = next(n for n in range(LENGTH, LENGTH + len(sizes) + 1) if n not in sizes)
+    length = _length_beside(memory)
     judge = Judge((batch, length))
 
     def run(params: Any, state: Any, memory: Memory | None, tokens: jax.Array) -> Any:
@@ -66,6 +63,14 @@ def check_cached(
         raise next(iter(judge.suspects.values()))
     if jnp.shape(y)[:2] != judge.shape:
         raise Uncached(f"tokens of shape {judge.shape} give outputs of shape {jnp.shape(y)}")
+
+
+def _length_beside(memory: Memory | None) -> int:
+    """The length of the texts that are looked at: none that what an encoder gives has, too."""
+    if memory is None:
+        return LENGTH
+    sizes = [size for x in jax.tree_util.tree_leaves(memory) for size in x.shape]
+    return next(n for n in range(LENGTH, LENGTH + len(sizes) + 1) if n not in sizes)
 
 
 class Judge(Observer):

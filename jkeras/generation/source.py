@@ -127,8 +127,7 @@ def _source(names: list[str], given: dict[str, Any]) -> Source:
     Raises:
         ValueError: one is missing or unknown, or a row has nothing that is read.
     """
-    masks = [name for name in names if name.removeprefix(ENCODER) in ARE_THERE]
-    tokens = next((name for name in names if name.removeprefix(ENCODER) in TOKENS), None)
+    masks, tokens = _of_kind(names, ARE_THERE), (_of_kind(names, TOKENS) or [None])[0]
     for mask in masks:
         if given.get(mask) is None and tokens in given:
             given[mask] = np.ones(np.shape(given[tokens]), "int32")
@@ -139,9 +138,14 @@ def _source(names: list[str], given: dict[str, Any]) -> Source:
     if tokens is not None:
         _check_tokens(tokens, source[tokens])
     for mask in masks:
-        like = source[mask if tokens is None else tokens]
+        like = source[tokens or mask]
         _check_mask(mask, source[mask], like.shape)
     return source
+
+
+def _of_kind(names: list[str], kinds: tuple[str, ...]) -> list[str]:
+    """Those of an encoder's inputs that are of some kinds."""
+    return [name for name in names if name.removeprefix(ENCODER) in kinds]
 
 
 def _check_tokens(name: str, tokens: Any) -> None:

@@ -17,6 +17,7 @@ from jkeras.core.weights.policy import check_mode
 from jkeras.core.layer import Layer
 from jkeras.core.record import Kind
 from jkeras.kernel.spec import Spec, Weight
+from jkeras.ops.kernels import rounds_inputs
 from jkeras.quantizers.coding import (
     Coding,
     Trits,
@@ -388,6 +389,8 @@ class QuantizedLayer(Layer):
         """
         if self.quantization_mode == "float8":
             return float8_product(contract, x, w[name], w, training)
+        if not rounds_inputs():
+            return contract(x, self.decode(name, w))
         quantizer, coding = self.activation_quantizer, self._codings[name]
 
         def rounded(x: jax.Array, w: Mapping[str, Any]) -> jax.Array:

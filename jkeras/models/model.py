@@ -73,7 +73,7 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, WithoutRemove
         output_shape: Any
         operations: list
 
-    _tap_operations = tap_operations
+    _tap_operations = tap_operations  # where a place is no layer
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if _is_graph(args, kwargs) and cls is Model:

@@ -32,10 +32,12 @@ class _Target(typing.NamedTuple):
     Attributes:
         platform: None: the one at hand.
         loops: whether forms may loop.
+        rounds: whether layers with weights in few bits round what these are multiplied with.
     """
 
     platform: str | None = None
     loops: bool = True
+    rounds: bool = True
 
 
 _AT_HAND = _Target()
@@ -60,6 +62,27 @@ def traced_for(platform: str) -> Iterator[None]:
         yield
     finally:
         _target.reset(token)
+
+
+@contextlib.contextmanager
+def rounding(is_on: bool) -> Iterator[None]:
+    """A `with` block in which layers with weights in few bits round their inputs to as few, as they
+    do, or leave them as they are.
+
+    >>> with rounding(False):
+    ...     rounds_inputs()
+    False
+    """
+    token = _target.set(_target.get()._replace(rounds=is_on))
+    try:
+        yield
+    finally:
+        _target.reset(token)
+
+
+def rounds_inputs() -> bool:
+    """Whether layers with weights in few bits round their inputs."""
+    return _target.get().rounds
 
 
 def on_cpu() -> bool:

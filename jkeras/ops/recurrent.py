@@ -85,9 +85,7 @@ def scan(
         watch.begin(jax.tree_util.tree_leaves(inputs)[0].shape[0])
         split = None
     if split is not None and not way.unroll and pays_split(split, inputs, states):
-        loop = functools.partial(
-            _loop, go_backwards=way.go_backwards, zero_output_for_mask=way.zero_output_for_mask
-        )
+        loop = functools.partial(_loop, way=way)
         return run_split(split, loop, inputs, states, valid)
     if hoist is None:
         hoist = not on_cpu()
@@ -97,8 +95,7 @@ def scan(
         advance = _with_projection(advance, project)
     if way.unroll:
         return _unrolled(advance, inputs, states, valid, way.go_backwards, watch)
-    zero = way.zero_output_for_mask
-    return _loop(advance, inputs, states, valid, way.go_backwards, zero, watch=watch)
+    return _loop(advance, inputs, states, valid, way, watch=watch)
 
 
 def _loop(
@@ -106,18 +103,18 @@ def _loop(
     inputs: jax.Array,
     states: Structure,
     valid: jax.Array | None,
-    go_backwards: bool,
-    zero_output_for_mask: bool,
+    way: Way,
     record: bool = False,
     watch: typing.Any = None,
 ) -> tuple[Structure, Structure]:
     """`scan` as a compiled loop; with `record` the outputs are a pair: those of the step, and the
     first states before each step, in the order of the inputs.
     """
+    go_backwards = way.go_backwards
     step = _checked(step) if watch is None else _watched(step, watch)
 
     def masked_output(states: Structure, y: jax.Array) -> jax.Array:
-        if zero_output_for_mask:
+        if way.zero_output_for_mask:
             return jnp.zeros_like(y)
         return _previous(states, y)
 

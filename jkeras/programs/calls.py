@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.extend
 
 from jkeras.core.errors import explain
 from jkeras.programs.primitives import Derivative, Kind, facts_of
 
 if typing.TYPE_CHECKING:
-    from jax.extend.core import Jaxpr, JaxprEqn
+    from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 # an operation that is an object, with a method which says what it computes: `HiPrim` of
 # `jax.experimental.hijax`; JAX's own ones by class
@@ -82,6 +83,20 @@ def evaluate(primitive: Any, params: dict[str, Any], values: Sequence[Any]) -> l
     functions, params = bound if isinstance(bound, tuple) else ((), bound)
     outputs = primitive.bind(*functions, *values, **params)
     return list(outputs) if primitive.multiple_results else [outputs]
+
+
+def evaluate_jaxpr(program: "ClosedJaxpr", values: Sequence[Any]) -> list:
+    """The outputs of a program.
+
+    >>> evaluate_jaxpr(jax.make_jaxpr(lambda x: 2 * x)(1.0), [3.0])
+    [6.0]
+    """
+    return jax.extend.core.jaxpr_as_fun(program)(*values)
+
+
+def inner_programs(params: dict[str, Any]) -> list["ClosedJaxpr"]:
+    """The programs among the parameters of an operation, with their constants."""
+    return [jax.extend.core.ClosedJaxpr(*found) for found in _closed_jaxprs(params)]
 
 
 def inner_jaxprs(params: dict[str, Any]) -> Iterator["Jaxpr"]:

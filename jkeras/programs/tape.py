@@ -5,8 +5,9 @@ function of the user's it comes from.
 """
 
 import dataclasses
+import typing
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from jkeras.programs.calls import call_of, evaluate
 from jkeras.programs.primitives import Derivative, Facts, facts_of
 from jkeras.programs.walk import trace, walk
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from jax.extend.core import JaxprEqn
 
 
@@ -61,34 +62,41 @@ class Entry:
         return run, [values[i] for i in places]
 
 
-class Tape:
-    """A function of one structure of arrays, at some values of it.
+class Given(typing.NamedTuple):
+    """An input of a program that is recorded.
+
+    Attributes:
+        value, others: at the variable, and at each of the other values of it.
+        moves: whether it depends on the variable.
+    """
+
+    value: Any
+    others: Sequence[Any]
+    moves: bool
+
+
+class Recording:
+    """A program at some values of its inputs.
 
     Args:
-        function: gives one array.
-        variable: the values; `others` are further ones at which it is run too.
+        place: the number that all operations have, as of the body of a loop; None: each its own.
 
     Attributes:
         entries: primitives in order, with the calls of jitted functions opened.
-        values: by slot, at `variable`; `other_values` at each of `others`.
+        values: by slot; `other_values` at each of the other values.
+        variables, outputs: the slots of the inputs and of what the program gives.
     """
 
-    def __init__(self, function: Callable, variable: Any, *others: Any) -> None:
+    def __init__(self, program: Any, given: Sequence[Given], place: int | None = None) -> None:
         self.entries: list[Entry] = []
         self.values: list = []
-        self.other_values: list[list] = [[] for _ in others]
+        self.other_values: list[list] = [[] for _ in given[0].others]
         # by slot: whether it depends on the variable, and whether it is a float that does
         self._moves: list[bool] = []
         self._active: list[bool] = []
-        closed, _ = trace(function, variable)
-        leaves, self.treedef = jax.tree_util.tree_flatten(variable)
-        others_leaves = [jax.tree_util.tree_leaves(other) for other in others]
-        self.variables = [
-            self._new(leaf, True, [given[i] for given in others_leaves])
-            for i, leaf in enumerate(leaves)
-        ]
         self._makers: dict[int, Entry] = {}
-        (self.output,) = self._record(closed, self.variables)
+        self.variables = [self._new(one.value, one.moves, one.others) for one in given]
+        self.outputs = self._record(program, self.variables, place)
 
     # ------------------------------------------------------------ forwards
 
@@ -137,24 +145,24 @@ class Tape:
 
     # ------------------------------------------------------------ backwards
 
-    def backwards(self, rule: Callable, start: jax.Array) -> Any:
-        """What comes back to the variable.
+    def cotangents(self, rule: Callable, starts: Sequence[Any]) -> list:
+        """What comes back to each input; None where nothing does.
 
         Args:
             rule: `(tape, entry, cotangents of its outputs) -> those of its active inputs`, or a
                 dict of those of any earlier slots. It is asked of what depends on the variable by
                 integers alone, too, where a gradient ends and a difference does not.
-            start: the cotangent of the output.
+            starts: the cotangents of the outputs; None: none.
         """
-        cotangents = {self.output: start}
+        found: dict[int, Any] = {}
+        for slot, start in zip(self.outputs, starts):
+            if start is not None:
+                found[slot] = found[slot] + start if slot in found else start
         for entry in reversed(self.entries):
-            coming = [cotangents.get(slot) for slot in entry.outputs]
+            coming = [found.get(slot) for slot in entry.outputs]
             if any(map(self.moves, entry.inputs)) and any(c is not None for c in coming):
-                _add(cotangents, entry, rule(self, entry, coming))
-        results = [
-            cotangents.get(slot, jnp.zeros_like(self.values[slot])) for slot in self.variables
-        ]
-        return jax.tree_util.tree_unflatten(self.treedef, results)
+                _add(found, entry, rule(self, entry, coming))
+        return [found.get(slot) for slot in self.variables]
 
     def origin(self, entry: Entry) -> int | None:
         """The only value, of the same shape, that an elementwise operation follows from by others
@@ -198,12 +206,16 @@ class Tape:
         values = self.values if other is None else self.other_values[other]
         return [values[i] for i in entry.inputs]
 
-    def outputs(self, entry: Entry, other: int | None = None) -> list:
+    def results(self, entry: Entry, other: int | None = None) -> list:
         """The values that it gave."""
         values = self.values if other is None else self.other_values[other]
         return [values[i] for i in entry.outputs]
 
     # ------------------------------------------------------------ looking
+
+    def maker(self, slot: int) -> Entry | None:
+        """The entry that gives a value; None: it is a constant or an input."""
+        return self._makers.get(slot)
 
     def moves(self, slot: int) -> bool:
         """Whether a value depends on the variable, be it an integer or a boolean."""
@@ -215,6 +227,43 @@ class Tape:
         if self._moves[slot] or isinstance(value, jax.core.Tracer):
             return False
         return bool(np.all(np.asarray(value) == 0))
+
+
+class Tape(Recording):
+    """A function of one structure of arrays, at some values of it.
+
+    Args:
+        function: gives one array.
+        variable: the values; `others` are further ones at which it is run too.
+
+    Attributes:
+        output: the slot of what it gives.
+    """
+
+    def __init__(self, function: Callable, variable: Any, *others: Any) -> None:
+        closed, _ = trace(function, variable)
+        leaves, self.treedef = jax.tree_util.tree_flatten(variable)
+        others_leaves = [jax.tree_util.tree_leaves(other) for other in others]
+        given = [
+            Given(leaf, [of_other[i] for of_other in others_leaves], True)
+            for i, leaf in enumerate(leaves)
+        ]
+        super().__init__(closed, given)
+        (self.output,) = self.outputs
+
+    def backwards(self, rule: Callable, start: jax.Array) -> Any:
+        """What comes back to the variable.
+
+        Args:
+            rule: as of `cotangents`.
+            start: the cotangent of the output.
+        """
+        found = self.cotangents(rule, [start])
+        results = [
+            jnp.zeros_like(self.values[slot]) if cotangent is None else cotangent
+            for slot, cotangent in zip(self.variables, found)
+        ]
+        return jax.tree_util.tree_unflatten(self.treedef, results)
 
 
 def _add(cotangents: dict[int, Any], entry: Entry, going: Any) -> None:
@@ -231,7 +280,7 @@ def _active_slots(entry: Entry) -> list[int]:
     return [slot for slot, active in zip(entry.inputs, entry.active) if active]
 
 
-def gradient(tape: Tape, entry: Entry, coming: list, at: list | None = None) -> list:
+def gradient(tape: Recording, entry: Entry, coming: list, at: list | None = None) -> list:
     """The rule of the gradient itself.
 
     Args:

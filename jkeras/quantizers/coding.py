@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.initializers import Constant
+from jkeras.ops.kernels import rounds_inputs
 from jkeras.quantizers.packing import POWERS, pack_ternary, unpack_ternary
 from jkeras.quantizers.quantizers import (
     AbsMaxQuantizer,
@@ -298,7 +299,10 @@ def float8_product(
     """`contract(x, kernel)` of both rounded to float8; `w` has their scales and histories by
     name.
     """
-    x = round_to_float8(training, x, w["inputs_scale"], w["inputs_amax_history"])
+    if rounds_inputs():
+        x = round_to_float8(training, x, w["inputs_scale"], w["inputs_amax_history"])
     kernel = round_to_float8(training, kernel, w["kernel_scale"], w["kernel_amax_history"])
     y = contract(x, kernel)
+    if not rounds_inputs():
+        return y
     return round_gradient_to_float8(y, w["outputs_grad_scale"], w["outputs_grad_amax_history"])

@@ -77,6 +77,7 @@ LEFT_OUT = {  # how many blocks of which page
     "docs/cluster.md": 2,
     "docs/compatibility.md": 1,
     "docs/data.md": 1,
+    "docs/explain.md": 1,
     "docs/from-flax.md": 1,
     "docs/language-models.md": 1,
     "docs/pretrained.md": 4,

@@ -149,8 +149,9 @@ class TestRelevance:
             np.testing.assert_allclose(ours.sum(1), scores, rtol=1e-3, atol=1e-5)
 
     def test_errors(self):
-        model = jkeras.Sequential([jkeras.Input((5, 4)), layers.LayerNormalization(name="norm")])
-        with pytest.raises(ValueError, match=r"in layer 'norm' \(LayerNormalization\)"):
+        ratio = layers.Lambda(lambda x: x / (3 + x.sum(-1, keepdims=True)), name="ratio")
+        model = jkeras.Sequential([jkeras.Input((5, 4)), ratio])
+        with pytest.raises(ValueError, match=r"`div` in layer 'ratio' \(Lambda\)"):
             explain.lrp(model, np.ones((2, 5, 4), "float32"), (1, 1))
         with pytest.raises(ValueError, match="epsilon"):
             explain.lrp(model, np.ones((2, 5, 4), "float32"), (1, 1), rule="epsilom")
@@ -204,6 +205,13 @@ def test_what_has_no_rule_is_named():
     model = jkeras.Sequential([jkeras.Input((6,)), inner, layers.Dense(2)])
     with pytest.raises(ValueError, match=r"`sort` in layer 'inner/sorting' \(Sorted\)"):
         explain.deep_lift(model, X, 0)
-    model = jkeras.Sequential([jkeras.Input((5, 2)), layers.LSTM(3, name="memory")])
-    with pytest.raises(ValueError, match=r"in layer 'memory' \(LSTM\)"):
-        explain.deep_lift(model, np.ones((1, 5, 2), "float32"), 0)
+
+    class Sorting(layers.SimpleRNNCell):
+        def call(self, x, states, **options):
+            y, states = super().call(jnp.sort(x, axis=-1), states, **options)
+            return y, states
+
+    model = jkeras.Sequential([jkeras.Input((5, 2)), layers.RNN(Sorting(3), name="memory")])
+    for method in (explain.deep_lift, explain.lrp):
+        with pytest.raises(ValueError, match=r"`sort` in layer 'memory' \(RNN\)"):
+            method(model, np.ones((1, 5, 2), "float32"), 0)

@@ -1,5 +1,8 @@
 """Pictures of attributions: what is drawn is what was given."""
 
+import sys
+import types
+
 import matplotlib
 import numpy as np
 import pytest
@@ -61,7 +64,7 @@ def test_long_texts_are_broken_into_lines():
 
 
 @pytest.mark.promise("Words are drawn on colours")
-def test_a_waterfall_leads_from_the_baseline_to_the_score():
+def test_a_waterfall_leads_from_the_baseline_to_the_score(without_shap):
     values = np.array([0.5, -2.0, 0.25, 0.125])
     figure = explain.show([1, 2, 3, 4], values, "waterfall", labels="abcd", base=1.0, limit=2)
     bars = figure.axes[0].patches
@@ -80,3 +83,97 @@ def test_errors():
         explain.show(["a", "b"], np.ones(3), "text")
     with pytest.raises(ValueError, match="one row and a number for each value"):
         explain.show(np.ones(3), np.ones(4), "waterfall")
+
+
+@pytest.fixture
+def without_shap(monkeypatch):
+    monkeypatch.setitem(sys.modules, "shap", None)
+
+
+@pytest.mark.promise("Words are drawn on colours")
+class TestFeatures:
+    ROWS = np.random.default_rng(2).normal(size=(30, 4))
+    VALUES = ROWS * [1.0, -3.0, 0.5, 0.1]
+
+    @pytest.mark.promise("These three are drawn by shap")
+    def test_a_force_ends_at_the_score(self, without_shap):
+        """What speaks for it comes from the left, what speaks against it from the right."""
+        values = np.array([0.5, -2.0, 0.25, 0.125])
+        figure = explain.show([1, 2, 3, 4], values, "force", labels="abcd", base=1.0, limit=3)
+        bars = [
+            sorted((bar.get_x(), bar.get_x() + bar.get_width())) for bar in figure.axes[0].patches
+        ]
+        assert bars == [[-0.125, 1.875], [-0.625, -0.125], [-0.875, -0.625], [-1.0, -0.875]]
+        names = [text.get_text() for text in figure.axes[0].texts]
+        assert names == ["b = 2", "a = 1", "c = 3", "1 others"]
+
+    def test_a_swarm_has_each_row_at_its_value(self, without_shap):
+        names = ["a", "b", "c", "d"]
+        figure = explain.show(self.ROWS, self.VALUES, "beeswarm", labels=names, limit=3)
+        axis = figure.axes[0]
+        shown = [label.get_text() for label in axis.get_yticklabels()]
+        assert shown == ["c", "a", "b"]
+        for place, (name, points) in enumerate(zip(shown, axis.collections)):
+            feature = names.index(name)
+            found = np.asarray(points.get_offsets())
+            np.testing.assert_allclose(found[:, 0], self.VALUES[:, feature])
+            assert np.abs(found[:, 1] - place).max() < 0.5
+            order = np.argsort(self.ROWS[:, feature])
+            assert np.all(np.diff(points.get_array()[order]) >= 0)
+
+    def test_equal_values_lie_beside_each_other(self, without_shap):
+        figure = explain.show(np.zeros((9, 1)), np.zeros((9, 1)), "beeswarm")
+        heights = np.asarray(figure.axes[0].collections[0].get_offsets())[:, 1]
+        assert len(set(heights)) == 9 and np.abs(heights).max() < 0.5
+
+    def test_categories_have_their_names(self, without_shap):
+        figure = explain.show(["red", "large"], [1.0, -0.5], "waterfall", labels=["c", "size"])
+        labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        assert labels == ["size = large", "c = red"]
+
+    @pytest.mark.promise("These three are drawn by shap")
+    @pytest.mark.parametrize("kind", ["waterfall", "force", "beeswarm"])
+    def test_shap_draws_where_it_is_installed(self, monkeypatch, kind):
+        """What is asked of it; shap itself below."""
+        asked = []
+
+        def plot(name):
+            return lambda *args, **options: asked.append((name, args, options))
+
+        plots = types.SimpleNamespace(**{name: plot(name) for name in ("waterfall", "beeswarm")})
+        plots.force = plot("force")
+        explanation = lambda *args, **options: (args, options)  # noqa: E731
+        fake = types.SimpleNamespace(plots=plots, Explanation=explanation)
+        monkeypatch.setitem(sys.modules, "shap", fake)
+        is_swarm = kind == "beeswarm"
+        rows, values = (self.ROWS, self.VALUES) if is_swarm else (self.ROWS[0], self.VALUES[0])
+        figure = explain.show(rows, values, kind, base=2.0, limit=3, title="all")
+        assert figure.get_suptitle() == "all"
+        ((name, args, options),) = asked
+        assert name == kind and options["show"] is False
+        if kind == "force":
+            assert args[0] == 2.0
+            np.testing.assert_array_equal(args[1], values)
+        else:
+            (given, described) = args[0]
+            np.testing.assert_array_equal(given[0], values)
+            np.testing.assert_array_equal(np.unique(given[1]), [2.0])
+            np.testing.assert_array_equal(described["data"], rows)
+            assert options["max_display"] == 4
+
+    @pytest.mark.parametrize("kind", ["waterfall", "force", "beeswarm"])
+    @pytest.mark.filterwarnings("ignore")
+    def test_by_shap(self, kind):
+        pytest.importorskip("shap")
+        is_swarm = kind == "beeswarm"
+        rows, values = (self.ROWS, self.VALUES) if is_swarm else (self.ROWS[0], self.VALUES[0])
+        figure = explain.show(rows, values, kind, base=2.0, labels=["a", "b", "c", "d"])
+        texts = " ".join(text.get_text() for text in figure.findobj(matplotlib.text.Text))
+        assert all(name in texts for name in "abcd")
+
+    def test_what_does_not_go_together(self):
+        for kind, rows in (("force", self.ROWS), ("beeswarm", self.ROWS[0])):
+            with pytest.raises(ValueError, match=f"explain.show '{kind}'"):
+                explain.show(rows, rows, kind)
+        with pytest.raises(ValueError, match="a name of each of 4 features, received 2"):
+            explain.show(self.ROWS[0], self.ROWS[0], "waterfall", labels=["a", "b"])

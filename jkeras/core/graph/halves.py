@@ -96,10 +96,10 @@ def halves_of(model: typing.Any) -> Halves | None:
         return None
     others = {name: tensor for name, tensor in inputs.items() if name not in source}
     later: set[Node] = set()  # what gives no rows, and so is no part of a text
+    rows = {tensor.shape[:1] for tensor in source.values()}
     while True:
         first, second, memory = _cut(found, list(source.values()), later)
-        rows = {tensor.shape[0] for tensor in source.values()}
-        without = {graph.node_of(t) for t in memory if not t.shape or t.shape[0] not in rows}
+        without = {graph.node_of(t) for t in memory if t.shape[:1] not in rows}
         if not without:
             return Halves(source, memory, others, first, second, found.outputs)
         later |= without

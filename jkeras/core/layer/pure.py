@@ -7,7 +7,7 @@ import typing
 import jax
 
 from jkeras.core.layer.equality import value_key
-from jkeras.core.run import tapping
+from jkeras.core.run.tapping import tap
 from jkeras.kernel import apply as kernel
 
 
@@ -91,8 +91,7 @@ class PureInterface:
             kwargs["mask"] = mask
         return kernel.apply(self, params, state, args, kwargs, rng=rng, training=training)
 
-    tap = tapping.tap
-    _tap_operations = tapping.no_operations
+    tap = tap
 
     def pair(self) -> Pair:
         """`Pair(init, apply)`: the layer as two pure functions, which compare by value."""

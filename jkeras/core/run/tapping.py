@@ -76,17 +76,11 @@ def tap(
     try:
         y, new_state, taps = run_tapped(self, *given, **options)
     except UnknownPlaceError as error:
-        return self._tap_operations(error, given, options)
+        beyond = getattr(self, "_tap_operations", None)
+        if beyond is None:
+            raise
+        return beyond(error, given, options)
     return y, new_state, taps.results()
-
-
-def no_operations(
-    self: typing.Any, error: UnknownPlaceError, given: tuple, options: dict[str, typing.Any]
-) -> tuple[typing.Any, dict, dict]:
-    """`tap` where a place is neither a layer nor a value that a layer names; models look for an
-    operation there.
-    """
-    raise error
 
 
 def as_keys(at: typing.Any) -> list:
@@ -102,7 +96,6 @@ def run_tapped(
     kwargs: dict,
     at: list,
     changes: Changes,
-    taps_type: "type[Taps] | None" = None,
     **options: typing.Any,
 ) -> tuple[typing.Any, dict, "Taps"]:
     """`tap` with all that was seen: `(y, new state, taps)`.
@@ -110,8 +103,9 @@ def run_tapped(
     Args:
         at: places that are looked at.
         changes: what happens at places, of `changes_of`.
-        taps_type: a kind of `Taps` that looks at more.
+        options: of the pass; `taps_type` is a kind of `Taps` that looks at more.
     """
+    taps_type = options.pop("taps_type", Taps)
     root = built_for(layer, args, kwargs)
 
     def surveyed() -> list[Path]:
@@ -126,6 +120,6 @@ def run_tapped(
     changed = [
         (tap, change) for taps, (_, change) in zip(found[len(at) :], changes) for tap in taps
     ]
-    taps = (taps_type or Taps)(seen, changed, run_tapped)
+    taps = taps_type(seen, changed, run_tapped)
     y, new_state = kernel.apply(layer, params, state, args, kwargs, observer=taps, **options)
     return y, new_state, taps
