@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.core.run.taps import run_tapped
+from jkeras.core.run.tapping import run_tapped
 from jkeras.core.weights.paths import walk
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, no_score
@@ -67,7 +67,7 @@ def _softmax_of(location: Any) -> "str | Layer":
 def _rollout(score: Scored, at_once: int, locations: tuple, residual: float) -> jax.Array:
     model, x = score.score.model, score.rows["x"]
     values = score.params, score.state
-    taps = run_tapped(model, *values, (x,), {}, list(locations), {}, training=False)[2]
+    taps = run_tapped(model, *values, (x,), {}, list(locations), (), training=False)[2]
     seen = taps.results()
     whole = None
     for location in locations:

@@ -1,5 +1,6 @@
 """DeepLIFT: how the difference from a baseline comes about, operation by operation."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -96,13 +97,19 @@ def _rule(tape: Recording, entry: Entry, coming: list[Any]) -> Any:
         origin = tape.origin(entry)
         if origin is not None:
             return {origin: _of_curve(tape, entry, origin, coming[0])}
-    if has_slopes and facts.is_bilinear:
-        return _of_product(tape, entry, coming)
-    if has_slopes and name == "div":
-        return _of_ratio(tape, entry, coming)
+    rule = _rule_of_two(entry)
+    if has_slopes and rule is not None:
+        return rule(tape, entry, coming)
     if facts.kind is Kind.SCAN:
         return through_loop(tape, entry, coming, lambda _: _rule)
     raise Unreadable(name, entry.place)
+
+
+def _rule_of_two(entry: Entry) -> Callable | None:
+    """The rule of a product or a ratio."""
+    if entry.facts.is_bilinear:
+        return _of_product
+    return _of_ratio if entry.primitive.name == "div" else None
 
 
 def has_all_slopes(tape: Recording, entry: Entry) -> bool:
