@@ -226,6 +226,9 @@ class HeadedAttention(
     ) -> jax.Array:
         if key is None:
             key = value
+        self._check_ranks(query, value, key)
+        if return_attention_scores:
+            self._check_scores()
         if self._masks_travel:
             query_mask = ctx.mask
             # as in Keras: whatever shares these inputs and runs later sees no mask
@@ -249,9 +252,6 @@ class HeadedAttention(
             inputs: query, value, key.
         """
         query, value, key = inputs
-        self._check_ranks(*inputs)
-        if asked.return_attention_scores:
-            self._check_scores()
         if asked.cache is None:
             writer = ctx.cache()
         else:
