@@ -130,7 +130,7 @@ class Decoding(PassCache):
 
     def fork(self) -> "Decoding":
         """Of a pass within a transformation, whose caches come out by `join`."""
-        inner = self.within(Decoding(self.length, self.cache, self.first))
+        inner = self.within(Decoding(self.length, self.cache, self.first, self.memory))
         inner.segments = self.segments
         return inner
 

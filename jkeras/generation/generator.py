@@ -32,6 +32,7 @@ from jkeras.generation.sampling_params import (
     stop_tokens,
 )
 from jkeras.generation.source import asked
+from jkeras.generation.steering import Halved, halved
 
 Tree = Any
 
@@ -111,6 +112,7 @@ class Generator:
     def compile_programs(self, changes: Changes) -> None:
         """Begins with new programs, in whose passes this changes."""
         self.changes = changes
+        self._halved = Halved([], list(changes))
         self._traces: collections.Counter = collections.Counter()
         self._prefill = jax.jit(self._counted("prefill", self.prefill))
         self._decode = jax.jit(self._counted("decode", self.decode))
@@ -207,6 +209,7 @@ class Generator:
         source, prompts, lengths = asked(self.model, prompts, prompt_lengths, self.padding_side)
         given = Prompts.checked(prompts, lengths, self.max_length, self.padding_side, source)
         self.limits.find(params, state, given.batch, source)
+        self._halved = halved(self.model, (params, state), self.changes, source)
         each = self._sampling_of(sampling, given.batch)
         given.check_tokens(self.limits, each)
         begun = given.in_bucket(self.max_length)
@@ -296,10 +299,11 @@ class Generator:
         tokens = tokens.at[:, :time].set(jnp.where(is_there, prompts, self.pad))
         cache = memory = None
         if source is not None:
-            memory = encoded(self.model, params, state, source)
+            memory = encoded(self.model, params, state, source, self._halved.encoder)
         if self.why_uncached is None:
             decoding = Decoding(self.max_length, None, None, memory)
-            logits, _ = forward(self.model, params, state, prompts, decoding, (), self.changes)
+            changes = self._halved.decoder
+            logits, _ = forward(self.model, params, state, prompts, decoding, (), changes)
             logits, cache = _at(logits, lengths - 1), decoding.new
             memory = decoding.remembered()
         else:
@@ -391,7 +395,7 @@ class Generator:
             return rows._replace(logits=logits), {}
         first = jnp.minimum(position, self.max_length - 1)
         decoding = decoding_of(self.max_length, rows.cache, first, rows.memory)
-        changes = [*self.changes, *changes]
+        changes = [*self._halved.decoder, *changes]
         new = token[:, None]
         logits, seen = forward(self.model, params, state, new, decoding, at, changes)
         return rows._replace(logits=logits[:, 0], cache=decoding.after(logits)), seen
@@ -459,10 +463,10 @@ class Generator:
         behind = self.limits.buffer - self.max_length
         whole = jnp.pad(tokens, [(0, 0), (0, behind)], constant_values=self.pad)
         inputs = whole_inputs(self.model, whole, lengths, memory)
-        if not self.changes:
+        if not self._halved.decoder:
             logits, _ = self.model.apply(params, state, inputs, training=False)
             return _at(logits, lengths - 1)
-        given = (params, state, (inputs,), {}, [], self.changes)
+        given = (params, state, (inputs,), {}, [], self._halved.decoder)
         logits, _, taps = run_tapped(self.model, *given, training=False)
         taps.results()  # which sees that each change was made
         return _at(logits, lengths - 1)

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import jax
 
 from jkeras.core.graph.halves import Encoded, ForEncoder, halves_of
+from jkeras.core.run.tap_changes import Changes
+from jkeras.core.run.tapping import run_tapped
 from jkeras.kernel import apply as kernel
 
 Source = dict[str, Any]  # the inputs of an encoder by their names, (batch, ...)
@@ -25,16 +27,22 @@ class Memory(NamedTuple):
     heads: dict[str, Any]
 
 
-def encoded(model: Any, params: Any, state: Any, source: Source) -> Memory:
+def encoded(model: Any, params: Any, state: Any, source: Source, changes: Changes = ()) -> Memory:
     """What the encoder of a model gives, pure. A model without a graph has no half that could run
     alone: the inputs are kept.
+
+    Args:
+        changes: what happens at places in the encoder, of `changes_of`.
     """
     halves = halves_of(model)
     if halves is None:
         values = tuple(source.values())
         return Memory(Encoded(values, (None,) * len(values)), {})
     x = ForEncoder([source[name] for name in halves.source])
-    given, _ = kernel.apply(model, params, state, (x,), {}, training=False)
+    if not changes:
+        return Memory(kernel.apply(model, params, state, (x,), {}, training=False)[0], {})
+    given, _, taps = run_tapped(model, params, state, (x,), {}, [], changes, training=False)
+    taps.results()  # which sees that each change was made
     return Memory(given, {})
 
 

@@ -89,6 +89,111 @@ def test_a_cache_changes_nothing(tmp_path, kind):
     np.testing.assert_allclose(whole[0, -1], logits[0][0], atol=3e-5)
 
 
+NAMES = "queries", "keys", "values", "scores", "pattern", "heads", "results"
+
+
+def of_keras(encoder, decoder):
+    """A model of the attention of Keras."""
+    x = layers.Embedding(VOCABULARY, WIDTH, mask_zero=True, name="read")(encoder)
+    x = layers.Dense(WIDTH, name="encode")(x)
+    y = layers.Embedding(VOCABULARY, WIDTH, name="words")(decoder)
+    y = y + layers.GroupQueryAttention(3, 4, 2, name="self")(y, y, use_causal_mask=True)
+    y = y + layers.MultiHeadAttention(2, 4, name="cross", use_gate=True)(y, x)
+    return layers.Dense(VOCABULARY, name="head")(y)
+
+
+@pytest.fixture(scope="module")
+def tapped():
+    named = {name: jkeras.Input((None,), dtype="int32", name=name) for name in GIVEN}
+    model = jkeras.Model(named, of_keras(*named.values()))
+    model.set_weights([4 * weight for weight in model.get_weights()])
+    return model
+
+
+GIVEN = "encoder_token_ids", "decoder_token_ids"
+
+
+@pytest.mark.parametrize("kind", ["t5", "bart", "keras"])
+def test_places_in_attention_to_the_encoder(tmp_path, tapped, kind):
+    """They are what attention computes, and the output follows from each."""
+    if kind == "keras":
+        model, x, cross = tapped, dict(zip(GIVEN, (TOKENS, STARTS))), "cross"
+    else:
+        model, pairs, _ = read_record(tmp_path, kind)
+        x = {**pairs, "decoder_token_ids": STARTS, "decoder_padding_mask": np.ones((2, 3), int)}
+        cross = "decoder_layer_1/cross"
+    given = model.params, model.state, x
+    paths = {name: f"{cross}/{name}" for name in NAMES}
+    y, _, seen = model.tap(*given, at=list(paths.values()))
+    np.testing.assert_allclose(y, model(x), atol=1e-5)
+    found = {name: np.asarray(seen[path]) for name, path in paths.items()}
+    time, length = STARTS.shape[1], x["encoder_token_ids"].shape[1]
+    assert found["queries"].shape[:2] == (2, time) and found["keys"].shape[:2] == (2, length)
+    scores = np.einsum("bthd,bshd->bhts", found["queries"], found["keys"])
+    if kind != "t5":  # which does not divide
+        scores /= np.sqrt(found["keys"].shape[-1])
+    np.testing.assert_allclose(found["scores"], scores, atol=1e-4)
+    heads = np.einsum("bhts,bshd->bthd", found["pattern"], found["values"])
+    if kind != "keras":  # there the gate is between
+        np.testing.assert_allclose(found["heads"], heads, atol=1e-5)
+    for name, path in paths.items():
+        changed = model.tap(*given, set={path: found[name]})[0]
+        np.testing.assert_allclose(changed, y, atol=1e-5, err_msg=name)
+        changed = model.tap(*given, edit={path: lambda v: v * 0.5 + 0.3})[0]
+        assert np.abs(changed - y).max() > 1e-6 or name in ("keys", "scores"), name
+
+
+def check_steered(model, pairs, start, changes):
+    """Logits with a cache and without one are those of `tap` on the whole."""
+    prompts = np.full((2, 1), start)
+    for cache in (True, False):
+        generator = Generator(model, 8, cache=cache).steered(**changes)
+        rows = generator.begin(model.params, {**pairs, "decoder_token_ids": prompts})
+        rows = generator.go_on(model.params, rows, 3)
+        x = {**pairs, "decoder_token_ids": rows.tokens[:, :4]}
+        if "decoder_padding_mask" in model.input:
+            x["decoder_padding_mask"] = np.ones((2, 4), "int32")
+        logits = model.tap(model.params, model.state, x, **changes)[0][:, -1]
+        np.testing.assert_allclose(rows.logits, logits, rtol=1e-4, atol=5e-4)
+        assert np.abs(logits - model(x)[:, -1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["keys", "scores", "results"])
+def test_attention_to_the_encoder_is_steered(tapped, name):
+    edit = {f"cross/{name}": lambda v: v * jnp.arange(v.shape[-1]) * 9 - 2}
+    check_steered(tapped, {"encoder_token_ids": TOKENS}, 1, {"edit": edit})
+
+
+def test_both_halves_are_steered(tmp_path, tapped):
+    direction = np.random.default_rng(3).normal(size=WIDTH).astype("float32") * 3
+    pairs = {"encoder_token_ids": TOKENS}
+    check_steered(tapped, pairs, 1, {"add": {"encode": direction}})
+    edit = {"self/heads": lambda v: v.at[:, :, 0].set(0)}
+    check_steered(tapped, pairs, 1, {"add": {"encode": direction}, "edit": edit})
+    model, pairs, _ = read_record(tmp_path, "t5")
+    heads = {"encoder_layer_*/attention/heads": lambda v: v * 0 - 2}
+    heads["decoder_layer_0/cross/pattern"] = lambda v: v[..., ::-1]
+    check_steered(model, pairs, 0, {"edit": heads})
+    for key, words in {
+        "embedding": "both have",
+        "nowhere": "nowhere",
+        "decoder_x": "decoder_x",
+    }.items():
+        generator = Generator(model, 8).steered(add={key: 1.0})
+        with pytest.raises(ValueError, match=words):
+            generator(model.params, pairs)
+
+
+def test_a_draft_is_not_for_a_model_with_an_encoder(tapped):
+    tokens = jkeras.Input((None,), dtype="int32")
+    small = jkeras.Model(tokens, layers.Embedding(VOCABULARY, VOCABULARY)(tokens))
+    pairs = {"encoder_token_ids": SOURCE[0], "decoder_token_ids": [1]}
+    with pytest.raises(ValueError, match="leave out `draft`"):
+        tapped.generate(pairs, 6, draft=small)
+    with pytest.raises(ValueError, match="leave out `draft`"):
+        small.generate([1], 6, draft=tapped)
+
+
 @pytest.mark.promise("as lists of any lengths")
 def test_generate_takes_sources_of_any_lengths(tmp_path):
     model, _, _ = read_record(tmp_path, "t5")
