@@ -164,6 +164,7 @@ def test_attention_to_the_encoder_is_steered(tapped, name):
     check_steered(tapped, {"encoder_token_ids": TOKENS}, 1, {"edit": edit})
 
 
+@pytest.mark.promise("`Generator.steered` changes the encoder in its one pass")
 def test_both_halves_are_steered(tmp_path, tapped):
     direction = np.random.default_rng(3).normal(size=WIDTH).astype("float32") * 3
     pairs = {"encoder_token_ids": TOKENS}
