@@ -24,7 +24,8 @@ MEANINGS = {
     "heads": "what each head takes from its sources (batch, target, heads, size)",
     "results": "what each head adds to the output (batch, target, heads, features)",
     "states": "states after each step (steps, batch, ...)",
-    "residual_mid": "the residual stream between attention and the feedforward network",
+    "residual_mid": "the residual stream between attention and what follows in the block",
+    "residual_mid_cross": "the residual stream behind attention to what an encoder gives",
     "neurons": "the feedforward network behind its activation",
 }
 

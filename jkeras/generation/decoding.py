@@ -1,5 +1,6 @@
 """The cache of a pass on new tokens, by the paths of attention layers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 from jkeras.core.run.tap_changes import Changes
 from jkeras.core.run.tapping import as_keys, run_tapped
 from jkeras.generation.inputs import inputs_of
+from jkeras.generation.memory import Memory
 from jkeras.kernel import apply as kernel
 from jkeras.kernel.observer import PassCache
 from jkeras.kernel.scope import Path
@@ -37,16 +39,26 @@ class Decoding(PassCache):
         length: how many positions the cache has.
         cache: as the pass before gave it; None: there are no tokens before.
         positions: (batch,), how many tokens each row has before; None: none.
+        memory: what an encoder gave; None: there is none.
 
     Attributes:
         new: the cache of each layer that ran, with the new tokens.
+        heads: the keys and values of each layer that attends to what the encoder gave.
         attention: the paths of the layers that asked for one.
         segments: ids that say that all tokens are of one text, where the model has such an input.
         shape: (batch, time) of the new tokens, once they are there.
         given: positions, as layers got them.
     """
 
-    def __init__(self, length: int, cache: Cache | None, positions: jax.Array | None) -> None:
+    def __init__(
+        self,
+        length: int,
+        cache: Cache | None,
+        positions: jax.Array | None,
+        memory: Memory | None = None,
+    ) -> None:
+        self.memory = memory
+        self.heads: Cache = {}
         self.length = length
         self.cache = cache
         self.first = positions
@@ -61,7 +73,7 @@ class Decoding(PassCache):
     def cache_of(self, path: Path) -> "LayerCache":
         """The cache of the attention layer at a path."""
         name = "/".join(path)
-        if name in self.new:
+        if name in self.new or name in self.heads:
             raise Uncached(f"the layer '{name}' is called twice")
         self.attention.add(path)
         return LayerCache(self, name)
@@ -99,11 +111,16 @@ class Decoding(PassCache):
         """
         return self.new
 
+    def remembered(self) -> Memory | None:
+        """What the encoder gave, with what attention made of it."""
+        return None if self.memory is None else self.memory._replace(heads=self.heads)
+
     def inputs(self, model: Any, tokens: jax.Array) -> Any:
         """What a model is called with for new tokens (batch, time), all of one text."""
         self.shape = tuple(tokens.shape)
         self.segments = jnp.ones(tokens.shape, "int32")
-        return inputs_of(model, tokens, self.positions(tokens.shape), self.segments)
+        positions = self.positions(tokens.shape)
+        return inputs_of(model, tokens, positions, self.segments, self.memory)
 
     # ------------------------------------------------------------ loops and transformations
 
@@ -113,7 +130,7 @@ class Decoding(PassCache):
 
     def fork(self) -> "Decoding":
         """Of a pass within a transformation, whose caches come out by `join`."""
-        inner = self.within(Decoding(self.length, self.cache, self.first))
+        inner = self.within(Decoding(self.length, self.cache, self.first, self.memory))
         inner.segments = self.segments
         return inner
 
@@ -162,6 +179,28 @@ class LayerCache:
     def keep(self, cache: Cache) -> None:
         """Takes the cache with the new tokens."""
         self._decoding.new[self._name] = cache
+
+    def is_memory(self, *arrays: jax.Array) -> bool:
+        """Whether these are what an encoder gave, as it came in."""
+        memory = self._decoding.memory
+        if memory is None:
+            return False
+        return all(any(x is one for one in memory.encoded.values) for x in arrays)
+
+    def of_memory(
+        self, project: Callable[[], tuple[jax.Array, jax.Array]]
+    ) -> tuple[jax.Array, jax.Array]:
+        """(keys, values) of what an encoder gave, (batch, heads, source, size): those of the pass
+        before, or computed.
+        """
+        decoding = self._decoding
+        if decoding.memory is None:
+            self.refuse("no encoder to attend to")
+        kept = decoding.memory.heads.get(self._name)
+        if kept is None:
+            kept = dict(zip(("key", "value"), project()))
+        decoding.heads[self._name] = kept
+        return kept["key"], kept["value"]
 
     def is_one_text(self, ids: Any) -> bool:
         """Whether ids of segments are those that say so for all tokens, and not others that came

@@ -20,7 +20,8 @@ from jkeras.generation.inputs import whole_inputs
 from jkeras.generation.limits import Limits
 from jkeras.generation.paged.decoding import decoding_of
 from jkeras.generation.processors import check_processors, has_choice, init_all, process_all
-from jkeras.generation.prompts import Prompts, check_side
+from jkeras.generation.memory import Memory, encoded
+from jkeras.generation.prompts import Begun, Prompts, check_side
 from jkeras.generation.rows import Draws, Logs, Rows
 from jkeras.generation.sampler import Sampler
 from jkeras.generation.sampling_params import (
@@ -30,6 +31,8 @@ from jkeras.generation.sampling_params import (
     settings_of,
     stop_tokens,
 )
+from jkeras.generation.source import asked
+from jkeras.generation.steering import Halved, halved
 
 Tree = Any
 
@@ -109,6 +112,7 @@ class Generator:
     def compile_programs(self, changes: Changes) -> None:
         """Begins with new programs, in whose passes this changes."""
         self.changes = changes
+        self._halved = Halved([], list(changes))
         self._traces: collections.Counter = collections.Counter()
         self._prefill = jax.jit(self._counted("prefill", self.prefill))
         self._decode = jax.jit(self._counted("decode", self.decode))
@@ -164,7 +168,11 @@ class Generator:
 
         Args:
             params: of the model; may be a tracer, as under `jax.vmap` over several models.
-            prompts: (batch, time) whole numbers, padded on the `padding_side`.
+            prompts: (batch, time) whole numbers, padded on the `padding_side`. Of a model with an
+                encoder a dict: its inputs `encoder_token_ids` and `encoder_padding_mask`, or others
+                that begin with `encoder_`, and the prompts as `decoder_token_ids` and
+                `decoder_padding_mask`. What is left out is a mask of ones, and prompts of the one
+                token that texts of the model begin with.
             prompt_lengths: (batch,), 1 or more; by default all of `time`.
             rng: a key or an integer, by default 0; row i samples the same whatever the other rows
                 are.
@@ -198,13 +206,15 @@ class Generator:
                 each row has a prompt of its own.
         """
         state = self.model.state if state is None else state
-        given = Prompts.checked(prompts, prompt_lengths, self.max_length, self.padding_side)
-        self.limits.find(params, state, given.batch)
+        source, prompts, lengths = asked(self.model, prompts, prompt_lengths, self.padding_side)
+        given = Prompts.checked(prompts, lengths, self.max_length, self.padding_side, source)
+        self.limits.find(params, state, given.batch, source)
+        self._halved = halved(self.model, (params, state), self.changes, source)
         each = self._sampling_of(sampling, given.batch)
         given.check_tokens(self.limits, each)
-        arrays = given.in_bucket(self.max_length)
+        begun = given.in_bucket(self.max_length)
         draws = draws_of(rng, each, samples)
-        return self._prefill(params, state, *arrays, settings_of(each), draws)
+        return self._prefill(params, state, begun, settings_of(each), draws)
 
     def _sampling_of(self, sampling: Any, batch: int) -> list[SamplingParams]:
         """What each row is asked for.
@@ -274,12 +284,12 @@ class Generator:
         self,
         params: Tree,
         state: Tree,
-        prompts: jax.Array,
-        lengths: jax.Array,
+        begun: Begun,
         settings: Settings,
         draws: Draws,
     ) -> Rows:
         """Texts of prompts (batch, time), pure."""
+        prompts, lengths, source = begun
         batch, time = prompts.shape
         if self.padding_side == "left":
             indices = (jnp.arange(time) - lengths[:, None]) % time
@@ -287,18 +297,23 @@ class Generator:
         is_there = jnp.arange(time) < lengths[:, None]
         tokens = jnp.full((batch, self.max_length), self.pad, "int32")
         tokens = tokens.at[:, :time].set(jnp.where(is_there, prompts, self.pad))
-        cache = None
+        cache = memory = None
+        if source is not None:
+            memory = encoded(self.model, params, state, source, self._halved.encoder)
         if self.why_uncached is None:
-            decoding = Decoding(self.max_length, None, None)
-            logits, _ = forward(self.model, params, state, prompts, decoding, (), self.changes)
+            decoding = Decoding(self.max_length, None, None, memory)
+            changes = self._halved.decoder
+            logits, _ = forward(self.model, params, state, prompts, decoding, (), changes)
             logits, cache = _at(logits, lengths - 1), decoding.new
+            memory = decoding.remembered()
         else:
-            logits = self._logits_of_all(params, state, tokens, lengths)
+            logits = self._logits_of_all(params, state, tokens, lengths, memory)
         done = (lengths >= self.max_length) | (settings.most <= 0)
         rows = Rows(tokens, lengths, done, logits, draws.keys(), cache, lengths, settings)
         each = (*settings.processors, *self.processors)
         states = init_all(each, rows.text, logits.shape[-1])
-        return rows._replace(states=states, logs=self.no_logs(*tokens.shape, logits.shape[-1]))
+        logs = self.no_logs(*tokens.shape, logits.shape[-1])
+        return rows._replace(states=states, logs=logs, memory=memory)
 
     def no_logs(self, batch: int, length: int, choices: int) -> Logs | None:
         """What is kept of probabilities, for texts without a new token."""
@@ -376,10 +391,11 @@ class Generator:
         rows = rows._replace(tokens=tokens, lengths=lengths, logs=logs)
         rows = rows._replace(done=rows.done | self.is_end(rows, token, lengths))
         if rows.cache is None:
-            return rows._replace(logits=self._logits_of_all(params, state, tokens, lengths)), {}
+            logits = self._logits_of_all(params, state, tokens, lengths, rows.memory)
+            return rows._replace(logits=logits), {}
         first = jnp.minimum(position, self.max_length - 1)
-        decoding = decoding_of(self.max_length, rows.cache, first)
-        changes = [*self.changes, *changes]
+        decoding = decoding_of(self.max_length, rows.cache, first, rows.memory)
+        changes = [*self._halved.decoder, *changes]
         new = token[:, None]
         logits, seen = forward(self.model, params, state, new, decoding, at, changes)
         return rows._replace(logits=logits[:, 0], cache=decoding.after(logits)), seen
@@ -436,16 +452,21 @@ class Generator:
         return type(self.sampler) not in (Sampler, SamplingParams)
 
     def _logits_of_all(
-        self, params: Tree, state: Tree, tokens: jax.Array, lengths: jax.Array
+        self,
+        params: Tree,
+        state: Tree,
+        tokens: jax.Array,
+        lengths: jax.Array,
+        memory: Memory | None,
     ) -> jax.Array:
         """The logits behind the last tokens, by a pass over the whole texts."""
         behind = self.limits.buffer - self.max_length
         whole = jnp.pad(tokens, [(0, 0), (0, behind)], constant_values=self.pad)
-        inputs = whole_inputs(self.model, whole, lengths)
-        if not self.changes:
+        inputs = whole_inputs(self.model, whole, lengths, memory)
+        if not self._halved.decoder:
             logits, _ = self.model.apply(params, state, inputs, training=False)
             return _at(logits, lengths - 1)
-        given = (params, state, (inputs,), {}, [], self.changes)
+        given = (params, state, (inputs,), {}, [], self._halved.decoder)
         logits, _, taps = run_tapped(self.model, *given, training=False)
         taps.results()  # which sees that each change was made
         return _at(logits, lengths - 1)

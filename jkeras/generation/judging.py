@@ -3,19 +3,22 @@ position from this position alone.
 """
 
 import copy
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.core.graph.graph import graph_of
+from jkeras.core.graph.halves import halves_of
 from jkeras.core.graph.keras_tensor import KerasTensor, map_tensors
 from jkeras.core.layer import Layer
 from jkeras.core.layer.equality import value_key
 from jkeras.core.run.tracebacks import is_built_in, is_built_in_class
 from jkeras.core.weights.paths import walk
 from jkeras.generation.decoding import Decoding, Uncached
+from jkeras.generation.memory import Memory
+from jkeras.generation.source import check_no_encoder
 from jkeras.programs.positionwise import is_positionwise
 from jkeras.kernel import apply as kernel
 from jkeras.kernel.observer import Observer
@@ -24,25 +27,50 @@ from jkeras.kernel.scope import Path
 LENGTH = 2  # of the texts that are looked at
 
 
-def check_cached(model: Any, params: Any, state: Any, batch: int) -> None:
+def check_cached(
+    model: Any, params: Any, state: Any, batch: int, memory: Memory | None = None
+) -> None:
     """Raises `Uncached` where a model cannot be run on new tokens alone, with what it has in the
     way: attention that is not causal, a layer or operation that may look at other positions.
-    """
-    answers: dict[Hashable, bool] = {}
-    for _, module in walk(model):
-        _check_operations(module, answers)
-    judge = Judge((batch, LENGTH))
 
-    def run(params: Any, state: Any, tokens: jax.Array) -> Any:
-        decoding = Decoding(LENGTH, None, None)
+    Args:
+        memory: what an encoder gives, by its shapes.
+    """
+    if memory is None:
+        check_no_encoder("a cache", model)
+    elif halves_of(model) is None:
+        raise Uncached("a model that is no graph has no encoder that could run alone")
+    answers: dict[Hashable, bool] = {}
+    for module in _modules_of(model):
+        _check_operations(module, answers)
+    length = _length_beside(memory)
+    judge = Judge((batch, length))
+
+    def run(params: Any, state: Any, memory: Memory | None, tokens: jax.Array) -> Any:
+        decoding = Decoding(length, None, None, memory)
         inputs, passing = decoding.inputs(model, tokens), {"observer": judge, "cache": decoding}
         return kernel.apply(model, params, state, (inputs,), {}, training=False, **passing)[0]
 
-    y = jax.eval_shape(run, params, state, jax.ShapeDtypeStruct(judge.shape, "int32"))
+    tokens = jax.ShapeDtypeStruct(judge.shape, "int32")
+    try:
+        y = jax.eval_shape(run, params, state, memory, tokens)
+    except (TypeError, ValueError) as error:
+        if memory is None or isinstance(error, Uncached):
+            raise
+        reason = f"a text has another length than what the encoder gives ({error})"
+        raise Uncached(reason) from error
     if judge.suspects:
         raise next(iter(judge.suspects.values()))
     if jnp.shape(y)[:2] != judge.shape:
         raise Uncached(f"tokens of shape {judge.shape} give outputs of shape {jnp.shape(y)}")
+
+
+def _length_beside(memory: Memory | None) -> int:
+    """The length of the texts that are looked at: none that what an encoder gives has, too."""
+    if memory is None:
+        return LENGTH
+    sizes = [size for x in jax.tree_util.tree_leaves(memory) for size in x.shape]
+    return next(n for n in range(LENGTH, LENGTH + len(sizes) + 1) if n not in sizes)
 
 
 class Judge(Observer):
@@ -157,30 +185,52 @@ def declares_cache(layer: Any) -> bool:
 # ---------------------------------------------------------------- operations of functional models
 
 
+def _modules_of(model: Any) -> Iterator[Any]:
+    """What runs for new tokens: the model, or its half behind an encoder, and all that is in it."""
+    halves = halves_of(model)
+    if halves is None:
+        yield from (module for _, module in walk(model))
+        return
+    yield model
+    for node in halves.second:
+        if isinstance(node.operation, Layer):
+            yield from (module for _, module in walk(node.operation))
+
+
 def _check_operations(module: Any, answers: dict[Hashable, bool]) -> None:
     """Raises `Uncached` for operations of a functional model that may bring positions together.
 
     Args:
         answers: of operations and inputs as values; gets more.
     """
-    graph = graph_of(module)
-    for node in () if graph is None else graph.nodes:
+    graph, halves = graph_of(module), halves_of(module)
+    nodes, memory = () if graph is None else graph.nodes, frozenset()
+    if halves is not None:
+        nodes, memory = halves.second, frozenset(halves.memory)
+
+    def given(tensor: KerasTensor) -> Any:
+        return _as_memory(tensor) if tensor in memory else _as_text(tensor)
+
+    for node in nodes:
         operation = node.operation
         if isinstance(operation, Layer) or node.is_input:
             continue
-        inputs = map_tensors(_as_text, (node.args, node.kwargs))
+        inputs = map_tensors(given, (node.args, node.kwargs))
         config = repr(getattr(operation, "config", None))
-        key = getattr(operation, "op", operation), config, _forms(inputs)
+        are_memory = tuple(tensor in memory for tensor in node.input_tensors)
+        key = getattr(operation, "op", operation), config, _forms(inputs), are_memory
+        texts = [tensor for tensor in node.input_tensors if tensor not in memory]
         if key not in answers:
-            answers[key] = _operation_is_positionwise(node, inputs)
+            answers[key] = _operation_is_positionwise(node, texts, inputs)
         if not answers[key]:
             raise Uncached(f"the operation `{operation.name}` may look at others")
 
 
-def _operation_is_positionwise(node, inputs: tuple[tuple, dict]) -> bool:
+def _operation_is_positionwise(
+    node: Any, texts: list[KerasTensor], inputs: tuple[tuple, dict]
+) -> bool:
     """Whether the operation of a node gives each position from this position alone."""
-    tensors = node.input_tensors
-    if not all(len(t.shape) > 1 and t.shape[1] is None for t in tensors):
+    if not all(len(t.shape) > 1 and t.shape[1] is None for t in texts):
         return False
     run = lambda args, kwargs: node.operation(*args, **kwargs)  # noqa: E731
     return _is_positionwise(run, inputs, lambda x: isinstance(x, jax.ShapeDtypeStruct))
@@ -211,6 +261,12 @@ def _forms(values: Any) -> Hashable:
     is_array = [hasattr(x, "dtype") and hasattr(x, "shape") for x in leaves]
     forms = [(x.shape, str(x.dtype)) if each else repr(x) for each, x in zip(is_array, leaves)]
     return treedef, tuple(forms)
+
+
+def _as_memory(tensor: KerasTensor) -> jax.Array:
+    """What an encoder gives, of another length than texts."""
+    sizes = [LENGTH, *(LENGTH + 1 if size is None else size for size in tensor.shape[1:])]
+    return jnp.zeros(sizes, tensor.dtype)
 
 
 def _as_text(tensor: KerasTensor) -> jax.ShapeDtypeStruct:

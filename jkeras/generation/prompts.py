@@ -9,11 +9,26 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.generation.limits import Limits
+from jkeras.generation.memory import Source
 from jkeras.generation.sampling_params import SamplingParams
 
 SIDES = "left", "right"
 SMALLEST_BUCKET = 16  # prompts are padded to this length, or the next power of two from 64 on
 SECOND_BUCKET = 64
+
+
+class Begun(NamedTuple):
+    """What texts begin with, a pytree.
+
+    Attributes:
+        tokens: (batch, time).
+        lengths: (batch,).
+        source: the inputs of an encoder; None: there is none.
+    """
+
+    tokens: jax.Array
+    lengths: jax.Array
+    source: Source | None
 
 
 class Prompts(NamedTuple):
@@ -23,14 +38,23 @@ class Prompts(NamedTuple):
         tokens: (batch, time), of numpy or of JAX.
         lengths: (batch,).
         side: where they are padded.
+        source: the inputs of an encoder; None: there is none.
     """
 
     tokens: Any
     lengths: Any
     side: str
+    source: Source | None = None
 
     @classmethod
-    def checked(cls, tokens: Any, lengths: Any, max_length: int, side: str) -> "Prompts":
+    def checked(
+        cls,
+        tokens: Any,
+        lengths: Any,
+        max_length: int,
+        side: str,
+        source: Source | None = None,
+    ) -> "Prompts":
         """Prompts and lengths, checked where they are numbers.
 
         Raises:
@@ -50,7 +74,7 @@ class Prompts(NamedTuple):
             if lengths.shape != tokens.shape[:1] or (lengths < 1).any() or (lengths > most).any():
                 expected = f"a length from 1 to {most} for each of {len(tokens)} prompts"
                 raise ValueError(explain("Generator", expected, f"{lengths}"))
-        return cls(tokens, lengths, side)
+        return cls(tokens, lengths, side, source)
 
     @property
     def batch(self) -> int:
@@ -59,6 +83,7 @@ class Prompts(NamedTuple):
 
     def check_tokens(self, limits: Limits, sampling: Sequence[SamplingParams]) -> None:
         """Raises ValueError for a token that the model does not know, where they are numbers."""
+        limits.check_source(self.source)
         vocabulary = limits.vocabulary
         if vocabulary is None:
             return
@@ -82,8 +107,8 @@ class Prompts(NamedTuple):
             fix = "take the tokenizer that the model was trained with"
             raise ValueError(explain("Generator", expected, received, fix))
 
-    def in_bucket(self, max_length: int) -> tuple[Any, Any]:
-        """`(tokens, lengths)` in int32, at most as long as texts, padded to a length of few."""
+    def in_bucket(self, max_length: int) -> "Begun":
+        """In int32, at most as long as texts, padded to a length of few."""
         is_left = self.side == "left"
         window = slice(-max_length, None) if is_left else slice(max_length)
         tokens = self.tokens[:, window]
@@ -94,7 +119,7 @@ class Prompts(NamedTuple):
             tokens = jnp.pad(tokens.astype("int32"), [(0, 0), behind])
         else:  # numpy compiles no program for each length
             tokens = np.pad(tokens.astype("int32"), [(0, 0), behind])
-        return tokens, self.lengths.astype("int32")
+        return Begun(tokens, self.lengths.astype("int32"), self.source)
 
 
 def _tokens_of(params: SamplingParams) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -133,3 +158,23 @@ def bucket_of(length: int, smallest: int = SMALLEST_BUCKET) -> int:
     if length <= smallest:
         return smallest
     return max(SECOND_BUCKET, 1 << (length - 1).bit_length())
+
+
+def unpadded(prompts: Any, lengths: Any, padding_side: str) -> list[np.ndarray]:
+    """The rows of an array without their padding.
+
+    Raises:
+        ValueError: lengths that are not those of rows, or no such side.
+
+    >>> unpadded([[0, 5], [6, 7]], [1, 2], "left")
+    [array([5]), array([6, 7])]
+    """
+    check_side("generate", padding_side)
+    rows, lengths = np.asarray(prompts), np.asarray(lengths)
+    is_fit = rows.ndim == 2 and lengths.shape == rows.shape[:1]
+    if not is_fit or (lengths < 1).any() or (lengths > rows.shape[1]).any():
+        expected = "rows (batch, time), and as `prompt_lengths` a number from 1 to time for each"
+        raise ValueError(explain("generate", expected, f"shape {rows.shape} and {lengths}"))
+    if padding_side == "left":
+        return [row[-length:] for row, length in zip(rows, lengths)]
+    return [row[:length] for row, length in zip(rows, lengths)]

@@ -1,14 +1,17 @@
 """Request: what `Model.generate` is asked for, as rows of a generator."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.generation.prompts import check_side
+from jkeras.generation.inputs import source_names
+from jkeras.generation.memory import Source
+from jkeras.generation.pairs import pairs_of
+from jkeras.generation.prompts import unpadded
 from jkeras.generation.ranges import RANGES
 from jkeras.generation.sampler import Sampler
 from jkeras.generation.sampling_params import SamplingParams, params_of, stop_tokens
@@ -127,6 +130,7 @@ class Work:
         is_text: of each prompt, whether it was given as a text.
         sampling: of each prompt, with the length at which it ends in it.
         max_length: of the longest text.
+        source: the inputs of the model's encoder, a row for each prompt; None: it has none.
     """
 
     prompts: list[np.ndarray]
@@ -134,6 +138,27 @@ class Work:
     is_text: list[bool]
     sampling: list[SamplingParams]
     max_length: int
+    source: Source | None = None
+
+    @classmethod
+    def of_model(cls, model: Any, prompts: Any, request: Request) -> "Work":
+        """The rows that a request asks for of a model, which may have an encoder.
+
+        Raises:
+            ValueError: as of `of`; an input of the encoder is missing.
+        """
+        if not source_names(model):
+            if isinstance(prompts, Mapping):
+                expected = "prompts, since the model has no encoder"
+                raise ValueError(explain("generate", expected, f"a dict of {list(prompts)}"))
+            return cls.of(prompts, request)
+        if request.prompt_lengths is not None:
+            expected = "prompts in a list of any lengths, of a model with an encoder"
+            raise ValueError(explain("generate", expected, "`prompt_lengths`"))
+        pairs = pairs_of(model, prompts, request.tokenizer, request.padding_side)
+        work = cls.of(pairs.prompts, request)
+        is_text = [one or other for one, other in zip(work.is_text, pairs.is_text)]
+        return dataclasses.replace(work, is_one=pairs.is_one, is_text=is_text, source=pairs.source)
 
     @classmethod
     def of(cls, prompts: Any, request: Request) -> "Work":
@@ -175,6 +200,13 @@ class Work:
         sampling += [nothing] * (batch - count)
         samples = np.arange(batch, dtype="int32") % n
         return *padded(prompts), sampling, samples
+
+    def source_rows(self, n: int, batch: int) -> Source | None:
+        """The encoder's inputs of `n` texts for each prompt, the last one's up to so many rows."""
+        if self.source is None:
+            return None
+        numbers = np.minimum(np.arange(batch) // n, len(self.prompts) - 1)
+        return {name: np.asarray(value)[numbers] for name, value in self.source.items()}
 
 
 def _is_prompt(prompts: Any) -> bool:
@@ -266,23 +298,3 @@ def padded(prompts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     for row, prompt in zip(rows, prompts):
         row[: len(prompt)] = prompt
     return rows, lengths
-
-
-def unpadded(prompts: Any, lengths: Any, padding_side: str) -> list[np.ndarray]:
-    """The rows of an array without their padding.
-
-    Raises:
-        ValueError: lengths that are not those of rows, or no such side.
-
-    >>> unpadded([[0, 5], [6, 7]], [1, 2], "left")
-    [array([5]), array([6, 7])]
-    """
-    check_side("generate", padding_side)
-    rows, lengths = np.asarray(prompts), np.asarray(lengths)
-    is_fit = rows.ndim == 2 and lengths.shape == rows.shape[:1]
-    if not is_fit or (lengths < 1).any() or (lengths > rows.shape[1]).any():
-        expected = "rows (batch, time), and as `prompt_lengths` a number from 1 to time for each"
-        raise ValueError(explain("generate", expected, f"shape {rows.shape} and {lengths}"))
-    if padding_side == "left":
-        return [row[-length:] for row, length in zip(rows, lengths)]
-    return [row[:length] for row, length in zip(rows, lengths)]

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.generation.cache import map_rows
+from jkeras.generation.memory import Memory
 from jkeras.generation.processors import State, Text
 from jkeras.generation.sampling_params import Settings
 
@@ -39,6 +40,7 @@ class Rows(NamedTuple):
         settings: what each row is asked for.
         states: of the processors.
         logs: probabilities of the tokens; None where they are not asked for.
+        memory: what an encoder gave; None: there is none.
     """
 
     tokens: jax.Array
@@ -51,6 +53,7 @@ class Rows(NamedTuple):
     settings: Settings
     states: tuple[State, ...] = ()
     logs: Logs | None = None
+    memory: Memory | None = None
 
     @property
     def text(self) -> Text:

@@ -11,10 +11,11 @@ from jkeras.callbacks.progress import screen
 from jkeras.core.errors import explain
 from jkeras.core.session.settings import default_seed
 from jkeras.generation.completion import Ended, completion_of
+from jkeras.generation.inputs import tokens_name
 from jkeras.generation.request import Request, Work
 from jkeras.generation.rows import Logs, Rows
 from jkeras.generation.texts import Pieces, StopTexts, decoder_of, tokenizer_of
-from jkeras.generation.writers import DraftingWriter, Writer, writer_for
+from jkeras.generation.writers import DraftingWriter, Writer, within_positions, writer_for
 
 AT_ONCE = 16  # tokens between two looks at texts that are being written
 
@@ -23,9 +24,13 @@ def generate(model: Any, prompts: Any, request: Request) -> Any:
     """See `Model.generate`."""
     tokenizer = tokenizer_of(model, request.tokenizer)
     request = dataclasses.replace(request, tokenizer=tokenizer)
-    work, finder = Work.of(prompts, request), request.finder()
+    work = within_positions(model, Work.of_model(model, prompts, request))
+    finder = request.finder()
     writer = writer_for(model, work, request)
     tokens, lengths, sampling, samples = work.rows(request.n, writer.is_cached)
+    source = work.source_rows(request.n, len(tokens))
+    if source is not None:
+        tokens = {**source, tokens_name(model): tokens}
     rng = _rng(request, sampling)
     writer.begin(tokens, lengths, rng, sampling=sampling, samples=samples)
     writing = Writing(writer, work, request, finder)

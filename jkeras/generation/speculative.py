@@ -10,6 +10,7 @@ from jkeras.core.names.registry import public
 from jkeras.generation.decoding import Cache, Decoding, forward
 from jkeras.generation.generator import Generator
 from jkeras.generation.processors import State, Text, has_choice
+from jkeras.generation.source import check_no_encoder
 from jkeras.generation.ranges import RANGES
 from jkeras.generation.rows import Rows
 
@@ -102,6 +103,8 @@ class SpeculativeGenerator:
         draft_tokens: int = 4,
         **options: Any,
     ) -> None:
+        for each in (model, draft):
+            check_no_encoder(WHERE, each)
         self.large = Generator(model, max_length, cache=True, **options)
         self.small = Generator(draft, max_length, cache=True, **(options | {"logprobs": None}))
         if not RANGES["top_k"].has(draft_tokens) or draft_tokens >= max_length:

@@ -2,6 +2,7 @@
 Both stay with the model, and their programs with them.
 """
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,14 @@ from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
 from jkeras.generation.generator import Generator, cached_on
 from jkeras.generation.limits import Limits, TooFewPositionsError
+from jkeras.generation.memory import Source
+from jkeras.generation.pairs import without_padding
 from jkeras.generation.processors import check_processors
 from jkeras.generation.prompts import SECOND_BUCKET, bucket_of
 from jkeras.generation.ranges import RANGES
 from jkeras.generation.request import GREEDY, Request, Work
 from jkeras.generation.rows import Rows
+from jkeras.generation.source import check_no_encoder, complete
 from jkeras.generation.speculative import Progress, SpeculativeGenerator
 from jkeras.generation.texts import decoder_of, tokenizer_of
 
@@ -24,7 +28,7 @@ class Writer:
 
     Args:
         model: of language.
-        max_length: of its texts.
+        work: with the longest of its texts, and what its encoder reads.
         request: what is asked for.
 
     Attributes:
@@ -35,9 +39,9 @@ class Writer:
 
     rows: Rows
 
-    def __init__(self, model: Any, max_length: int, request: Request) -> None:
+    def __init__(self, model: Any, work: Work, request: Request) -> None:
         self._model = model
-        self._generator = generator_for(model, max_length, request)
+        self._generator = generator_for(model, work, request)
         self.max_length = self._generator.max_length
         self.is_cached = self._generator.why_uncached is None
         self.pad = self._generator.pad
@@ -108,8 +112,10 @@ def writer_for(model: Any, work: Work, request: Request) -> Writer | DraftingWri
         ValueError: a `draft` that makes none for this model.
     """
     if request.draft is None:
-        return Writer(model, work.max_length, request)
+        return Writer(model, work, request)
     _check_is_model(request.draft)
+    for each in (model, request.draft):
+        check_no_encoder("generate", each, "leave out `draft`")
     _check_tokenizers(work, request)
     return DraftingWriter(model, work.max_length, request)
 
@@ -117,20 +123,20 @@ def writer_for(model: Any, work: Work, request: Request) -> Writer | DraftingWri
 # ---------------------------------------------------------------- generators
 
 
-def generator_for(model: Any, max_length: int, request: Request) -> Generator:
-    """A generator of texts of at least this length.
+def generator_for(model: Any, work: Work, request: Request) -> Generator:
+    """A generator of texts as long as are asked for.
 
     With a cache there is one for all lengths up to a power of two. Without one the whole text goes
     through the model, which may look at what is behind it: it gets no more than it is asked for.
     """
-    options = _options(request)
-    length = _buffer_of(model, bucket_of(max_length, SECOND_BUCKET))
-    if length is None or length < max_length:
-        length = max(max_length, 2)
+    options, source = _options(request), complete(model, work.source_rows(1, 1))
+    length = _buffer_of(model, bucket_of(work.max_length, SECOND_BUCKET), source)
+    if length is None or length < work.max_length:
+        length = max(work.max_length, 2)
     key = (length, *options.values())
     generator = cached_on(model, key, lambda: Generator(model, length, **options))
     generator.limits = _limits_of(model, length)
-    generator.limits.find(model.params, model.state, 1)
+    generator.limits.find(model.params, model.state, 1, source)
     return generator
 
 
@@ -216,20 +222,47 @@ def _limits_of(model: Any, length: int) -> Limits:
     return cached_on(model, ("limits", length), lambda: Limits(model, length, None))
 
 
-def _buffer_of(model: Any, bucket: int) -> int | None:
+def _buffer_of(model: Any, bucket: int, source: Source | None = None) -> int | None:
     """The length that stands for all up to a bucket: the bucket, or as many positions as the model
     has; None: each is one of its own. It stays with the model.
+
+    Args:
+        source: the inputs of the model's encoder, of a row; None: it has none.
     """
-    return cached_on(model, ("buffer", bucket), lambda: _look_for_buffer(model, bucket))
+    return cached_on(model, ("buffer", bucket), lambda: _look_for_buffer(model, bucket, source))
 
 
-def _look_for_buffer(model: Any, bucket: int) -> int | None:
+def _look_for_buffer(model: Any, bucket: int, source: Source | None) -> int | None:
     """See `_buffer_of`."""
     try:
         limits = _limits_of(model, bucket)
-        limits.find(model.params, model.state, 1, warns=False)
+        limits.find(model.params, model.state, 1, source, warns=False)
     except TooFewPositionsError as error:
-        return _look_for_buffer(model, error.most) if error.most > 1 else None
+        return _look_for_buffer(model, error.most, source) if error.most > 1 else None
     except ValueError:  # the layers say in the end, of the length that is asked for
         return None
     return bucket if limits.why_uncached is None else None
+
+
+# ---------------------------------------------------------------- encoders
+
+
+def within_positions(model: Any, work: Work) -> Work:
+    """The work, without padding where with it the encoder has too few positions."""
+    source = work.source_rows(1, 1)
+    if source is None:
+        return work
+    sizes = tuple(value.shape[1:] for value in source.values())
+    if cached_on(model, ("source", sizes), lambda: _has_positions(model, source)):
+        return work
+    return dataclasses.replace(work, source=without_padding(work.source))
+
+
+def _has_positions(model: Any, source: Source) -> bool:
+    """Whether the encoder has positions for its inputs."""
+    try:
+        limits = Limits(model, 2, None)
+        limits.look_at(model.params, model.state, complete(model, source))
+    except (ValueError, TypeError):  # without padding its layers say what is wrong
+        return False
+    return True

@@ -51,6 +51,10 @@ class CallerCache:
         """Takes the cache with the new positions."""
         self.cache = cache
 
+    def is_memory(self, *arrays: jax.Array) -> bool:
+        """Whether these come from an encoder, which is not known here."""
+        return False
+
     def is_one_text(self, ids: Any) -> bool:
         """Whether ids of segments say nothing; a caller may give any."""
         return False

@@ -226,6 +226,9 @@ class HeadedAttention(
     ) -> jax.Array:
         if key is None:
             key = value
+        self._check_ranks(query, value, key)
+        if return_attention_scores:
+            self._check_scores()
         if self._masks_travel:
             query_mask = ctx.mask
             # as in Keras: whatever shares these inputs and runs later sees no mask
@@ -249,9 +252,12 @@ class HeadedAttention(
             inputs: query, value, key.
         """
         query, value, key = inputs
-        self._check_ranks(*inputs)
-        if asked.return_attention_scores:
-            self._check_scores()
+        if asked.cache is None:
+            writer = ctx.cache()
+        else:
+            writer = CallerCache(self._where, self.sliding_window, asked.cache, asked.position)
+        if writer is not None and writer.is_memory(key, value):
+            return self._run_on_memory(sub, ctx, inputs, masks, (writer, asked))
         names = self._dense_names
         gate = sub.run_named(names["gate"], query) if self.use_gate else None
         heads = Heads(
@@ -263,10 +269,6 @@ class HeadedAttention(
         masks = masks._replace(targets=sizes(query, axes), sources=sizes(key, axes))
         if masks.segments is not None:
             masks.check_segments(self._where)
-        if asked.cache is None:
-            writer = ctx.cache()
-        else:
-            writer = CallerCache(self._where, self.sliding_window, asked.cache, asked.position)
         if writer is not None:
             self._check_cached(writer, masks, inputs, asked)
         y, weights = self._attend_heads(sub, ctx, heads, masks, writer, asked)
@@ -281,6 +283,48 @@ class HeadedAttention(
         if asked.cache is not None:
             outputs.append(writer.cache)
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
+
+    def _run_on_memory(
+        self,
+        sub: Children,
+        ctx: Context,
+        inputs: tuple[jax.Array, ...],
+        masks: Masks,
+        given: tuple[Any, Asked],
+    ) -> jax.Array:
+        """The output of attention to what an encoder gives, in a pass on new tokens: keys and
+        values are those of the pass before.
+
+        Args:
+            given: a `generation.decoding.LayerCache`, and what is asked for.
+        """
+        (query, value, key), (writer, asked) = inputs, given
+        self._check_memory(writer, query, masks, asked)
+        names = self._dense_names
+
+        def project() -> tuple[jax.Array, ...]:
+            keys = sub.run_named(names["key"], key), sub.run_named(names["value"], value)
+            return tuple(jnp.swapaxes(x, 1, 2) for x in keys)
+
+        gate = sub.run_named(names["gate"], query) if self.use_gate else None
+        heads = sub.run_named(names["query"], query)
+        keys, values = (jnp.swapaxes(x, 1, 2) for x in writer.of_memory(project))
+        masks = masks.over(query.shape[1:2], keys.shape[1:2])
+        y, _ = self._attend_heads(sub, ctx, Heads(heads, keys, values), masks, None, asked)
+        if gate is not None:
+            y = y * gate
+        if ctx.scope.flow.observer is not None:
+            return self._observed_output(sub, ctx, y)
+        return sub.run_named(names["output"], y)
+
+    def _check_memory(self, writer: Any, query: jax.Array, masks: Masks, asked: Asked) -> None:
+        """Refuses what attention to what an encoder gives does not have."""
+        has_place = self.sliding_window is not None or masks.segments is not None
+        wants = asked.use_causal_mask, asked.return_attention_scores
+        if any((*wants, has_place, self._attends_itself)):
+            writer.refuse("a causal mask, a window, segments or scores of what an encoder gives")
+        if query.ndim != 3 or self._attended_axes(query.ndim) != (1,):
+            writer.refuse(f"an input of shape {query.shape}")
 
     def _attend_heads(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jkeras.core.graph import graph, keras_tensor, op
+from jkeras.core.graph.halves import ForDecoder, ForEncoder, run_half
 from jkeras.core.names import registry
 from jkeras.core.graph.graph import history_of, node_of, nodes_of, operation_of
 from jkeras.core.graph.keras_tensor import KerasTensor, any_symbolic, map_tensors, one_or_list
@@ -110,6 +111,8 @@ class Functional(Composite, Model, casts_inputs=False):
 
         if isinstance(inputs, Prepared):
             return run_rest(self, inputs, call)
+        if isinstance(inputs, (ForEncoder, ForDecoder)):
+            return run_half(self, inputs, call, sub)
         flat = self._standardize_inputs(inputs)
         if not is_abstract():
             warned = derived.setdefault(self, {}).setdefault("structures warned of", set())

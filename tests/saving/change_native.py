@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 import jkeras
 from jkeras.saving.hugging_face import entries
 from tests.saving import native_models
-from tests.saving.record_native import ENCODERS, outputs_of
+from tests.saving.record_native import ENCODERS, TASKS, outputs_of
 from tests.saving.entry_changes import ABSENT, changes_of, pairs_of
 
 FURTHER = {  # of the types that are read by jkeras's own layers alone
@@ -88,7 +88,7 @@ def line_of(folder, config, name, change, known):
     (folder / "config.json").write_text(json.dumps(changed, default=str))
     line = {"name": name, "change": change}
     try:
-        task = "masked_lm" if name in ENCODERS else "causal_lm"
+        task = TASKS[next(end for end in TASKS if native_models.FAMILIES[name][0].endswith(end))]
         model = jkeras.saving.from_transformers(folder, task, native=True)
     except (ValueError, ImportError, OSError) as error:
         return {**line, "refused": f"{type(error).__name__}: {error}"}

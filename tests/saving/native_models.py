@@ -456,6 +456,93 @@ FAMILIES = {
 }
 
 
+# of those that write a text which follows from another one, or from sound
+T5 = dict(
+    vocab_size=23,
+    d_model=16,
+    d_kv=5,
+    d_ff=20,
+    num_layers=2,
+    num_heads=3,
+    relative_attention_num_buckets=8,
+    relative_attention_max_distance=6,
+    decoder_start_token_id=0,
+)
+TWO_HALVES = dict(
+    vocab_size=23,
+    d_model=16,
+    encoder_layers=2,
+    decoder_layers=2,
+    encoder_attention_heads=4,
+    decoder_attention_heads=2,
+    encoder_ffn_dim=20,
+    decoder_ffn_dim=12,
+    decoder_start_token_id=2,
+    eos_token_id=None,
+)
+FAMILIES |= {
+    "t5": (
+        "T5ForConditionalGeneration",
+        T5,
+        {
+            "gated": dict(feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+            "gated, own head": dict(feed_forward_proj="gated-gelu", _own_head=True),
+            "more layers": dict(num_decoder_layers=3),
+            "silu": dict(feed_forward_proj="gated-silu"),
+            "epsilon": dict(layer_norm_epsilon=0.1),
+            "many buckets": dict(
+                relative_attention_num_buckets=32, relative_attention_max_distance=128
+            ),
+        },
+    ),
+    "bart": (
+        "BartForConditionalGeneration",
+        dict(**TWO_HALVES, max_position_embeddings=24, forced_eos_token_id=None, pad_token_id=1),
+        {
+            "scaled": dict(scale_embedding=True),
+            "relu": dict(activation_function="relu"),
+            "more layers": dict(decoder_layers=3),
+        },
+    ),
+    "whisper": (
+        "WhisperForConditionalGeneration",
+        dict(
+            **TWO_HALVES,
+            num_mel_bins=5,
+            max_source_positions=6,
+            max_target_positions=24,
+            pad_token_id=0,
+        ),
+        {
+            "untied": dict(tie_word_embeddings=False),
+            "relu": dict(activation_function="relu"),
+            "more layers": dict(encoder_layers=3),
+        },
+    ),
+}
+SEQ2SEQ = "t5", "bart", "whisper"
+WRITTEN = TOKENS[:, :5]  # what a decoder has written
+# arguments of transformers' `generate`, by what is written with them
+ENDS = [5, 7, 14, 15, 19]
+WAYS = {
+    "greedy": {},
+    "greedy, each token once": dict(no_repeat_ngram_size=1),
+    "greedy, with ends": dict(eos_token_id=ENDS),
+    "beams": dict(num_beams=3),
+    "beams, with ends": dict(num_beams=3, eos_token_id=ENDS),
+}
+
+
+def pairs_of(config: dict) -> dict:
+    """What a model with an encoder and a decoder is called on."""
+    inputs = {"decoder_token_ids": WRITTEN, "decoder_padding_mask": np.ones_like(WRITTEN)}
+    if config["model_type"] == "whisper":
+        shape = len(WRITTEN), 2 * config["max_source_positions"], config["num_mel_bins"]
+        sound = np.random.default_rng(0).normal(size=shape).astype("float32")
+        return {"encoder_features": sound, **inputs}
+    return {"encoder_token_ids": TOKENS, "encoder_padding_mask": PADDED["mask"], **inputs}
+
+
 def inputs_of(kind: str, entries: dict) -> dict:
     """What a model is called on: tokens, and of encoders what is padding and what is which part;
     padding is a token of its own where there is one.
@@ -469,6 +556,8 @@ def inputs_of(kind: str, entries: dict) -> dict:
 
 def ours(model, config: dict):
     """What a model of jkeras's own layers gives."""
+    if config["model_type"] in SEQ2SEQ:
+        return model(pairs_of(config))
     inputs = inputs_of(config["model_type"], config)
     if not isinstance(model.input, dict):
         return model(inputs["tokens"])

@@ -23,13 +23,45 @@ TASKS = {
     "ForCausalLM": "causal_lm",
     "ForMaskedLM": "masked_lm",
     "ForSequenceClassification": "classifier",
+    "ForConditionalGeneration": "seq2seq_lm",
     "Model": "backbone",
 }
 ENCODERS = ("bert", "roberta", "xlm-roberta", "electra", "distilbert", "modernbert")
 
 
+def arguments_of(said: dict) -> dict:
+    """What a model of transformers with an encoder is called on."""
+    pairs = {key: torch.tensor(array) for key, array in native_models.pairs_of(said).items()}
+    if "encoder_features" in pairs:
+        return {"input_features": pairs["encoder_features"].transpose(1, 2)}
+    tokens, mask = (pairs[f"encoder_{key}"] for key in ("token_ids", "padding_mask"))
+    return {"input_ids": tokens, "attention_mask": mask}
+
+
+def texts_of(model, said: dict) -> dict:
+    """Greedy texts, and those of a search, without and with an end."""
+    found = {}
+    options = {"max_length": 12, "min_length": 0, "eos_token_id": None, "do_sample": False}
+    options |= {"pad_token_id": 0, "use_cache": False}  # it has too few layers of T5
+    start = torch.full((len(native_models.WRITTEN), 1), said["decoder_start_token_id"])
+    # Whisper's own loop writes of timestamps
+    generate = transformers.GenerationMixin.generate
+    for name, further in native_models.WAYS.items():
+        with torch.no_grad():
+            config = transformers.GenerationConfig(**{**options, **further})
+            arguments = {"decoder_input_ids": start, "generation_config": config}
+            tokens = generate(model, **arguments_of(said), **arguments)
+        found[name] = tokens.tolist()
+    return found
+
+
 def outputs_of(model, name: str, said: dict) -> np.ndarray:
     """Logits, or features where there is no head."""
+    if name in native_models.SEQ2SEQ:
+        written = torch.tensor(native_models.WRITTEN)
+        with torch.no_grad():
+            outputs = model.eval()(**arguments_of(said), decoder_input_ids=written)
+        return outputs.logits.float().numpy()
     inputs = native_models.inputs_of(name, said)
     arrays = {"input_ids": torch.tensor(inputs["tokens"])}
     if name in ENCODERS:
@@ -47,7 +79,7 @@ def record(name: str, further: dict) -> dict:
     """What is recorded of one model."""
     kind, entries, _ = native_models.FAMILIES[name]
     further = dict(further)
-    kind = further.pop("_class", kind)
+    kind, has_own_head = further.pop("_class", kind), further.pop("_own_head", False)
     task = next(task for end, task in TASKS.items() if kind.endswith(end))
     if task == "classifier" and name not in ENCODERS:
         further = {"pad_token_id": 0, **further}
@@ -59,6 +91,8 @@ def record(name: str, further: dict) -> dict:
         cls(config).save_pretrained(folder)
         path = pathlib.Path(folder) / "model.safetensors"
         shapes = {key: list(array.shape) for key, array in load_file(path).items()}
+        if has_own_head:
+            shapes["lm_head.weight"] = shapes["shared.weight"]
         made = {key: native_models.weight(key, shape) for key, shape in shapes.items()}
         save_file(made, path, metadata={"format": "pt"})
         # Falcon's other one adds its bias twice
@@ -66,12 +100,16 @@ def record(name: str, further: dict) -> dict:
         model = cls.from_pretrained(folder, attn_implementation=by).eval()
         said = json.loads((pathlib.Path(folder) / "config.json").read_text())
         logits = outputs_of(model, name, said)
+        texts = {}
+        if task == "seq2seq_lm":
+            texts = {"texts": texts_of(model, said)}
     rounded = [float(np.format_float_scientific(x, 8)) for x in logits.ravel()]
     return {
         "task": task,
         "config": said,
         "shapes": shapes,
         "outputs": {"shape": list(logits.shape), "values": rounded},
+        **texts,
     }
 
 

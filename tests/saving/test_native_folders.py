@@ -180,7 +180,8 @@ def test_weights_that_do_not_fit_are_named(tmp_path, kind):
 @pytest.mark.parametrize("kind", RECORDS)
 def test_an_entry_that_is_unknown_or_no_number_is_named(tmp_path, kind):
     record = RECORDS[kind]["plain"]
-    (layers,) = {"num_hidden_layers", "n_layer", "n_layers"} & set(record["config"])
+    names = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers")
+    layers = next(name for name in names if name in record["config"])
     count = record["config"][layers]
     for entry, values in {
         "no_such_entry": [1],
@@ -228,6 +229,14 @@ def test_bfloat16_and_shards(tmp_path, kind):
         ("phi3", {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0}}, "dynamic"),
         ("gemma3_text", {"attn_logit_softcapping": 5.0}, "attn_logit_softcapping=5.0"),
         ("gemma3_text", {"rope_scaling": {"type": "linear", "factor": 2.0}}, "rename 'type'"),
+        ("t5", {"scale_decoder_outputs": None}, "scale_decoder_outputs=None"),
+        ("t5", {"feed_forward_proj": "gated-mish"}, "feed_forward_proj='gated-mish'"),
+        ("t5", {"dense_act_fn": "silu"}, "dense_act_fn='silu' and feed_forward_proj='relu'"),
+        ("t5", {"relative_attention_num_buckets": 3}, "relative_attention_num_buckets=3"),
+        ("bart", {"tie_word_embeddings": False}, "tie_word_embeddings=False"),
+        ("bart", {"normalize_before": True}, "normalize_before=True"),
+        ("whisper", {"apply_spec_augment": True}, "apply_spec_augment=True"),
+        ("whisper", {"decoder_attention_heads": 3}, "decoder_attention_heads=3"),
     ],
 )
 def test_what_is_not_computed_is_named(tmp_path, kind, entries, words):
@@ -260,14 +269,20 @@ def test_a_model_is_saved_as_any_other(tmp_path):
         np.testing.assert_array_equal(value, weights_of(record)[name])
 
 
-@pytest.mark.parametrize("kind", ["qwen3_moe", "phi3", "modernbert"])
+@pytest.mark.parametrize("kind", ["qwen3_moe", "phi3", "modernbert", "bert", "t5"])
 def test_a_model_learns(tmp_path, kind):
+    """The last two drop some of the weights of attention."""
     record = RECORDS[kind]["plain"]
     model = read(written(tmp_path, record), record)
-    model.compile("adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(jkeras.optimizers.Adam(0.01), loss)
     x = native_models.TOKENS
     if isinstance(model.input, dict):
-        x = {"token_ids": x, "padding_mask": np.ones_like(x)}
+        ones = np.ones_like(x)
+        given = {"token_ids": x, "padding_mask": ones, "segment_ids": 0 * ones}
+        given |= {f"encoder_{name}": value for name, value in given.items()}
+        given |= {"decoder_token_ids": x, "decoder_padding_mask": ones}
+        x = {name: given[name] for name in model.input}
     losses = model.fit(x, native_models.TOKENS, epochs=8, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
 

@@ -26,7 +26,7 @@ OWN = {
     "inputs_quantizer "
     "implementation init_fn native_serialization_platforms interpolation fill_mode data_format "
     "noise_shape quantization_config ternary_threshold init_cache variable_serialization_spec",
-    "models": LAYERS + " " + MODELS,
+    "models": LAYERS + " decoder_start_token_id " + MODELS,
     "optimizers": "finalize init step transform update",
     "metrics": "class_id init measure merge result_of state_specs top_k update",
     "losses": "",

@@ -82,5 +82,9 @@ def children_for(layer: typing.Any, specs: list[Spec], is_declaring: bool) -> di
 
 def ranks_of(specs: list[Spec]) -> Ranks:
     """What children depend on: the number of axes and the size of the last one of each input."""
-    shapes = list(map(operator.attrgetter("shape"), specs))
+    try:
+        shapes = list(map(operator.attrgetter("shape"), specs))
+    except AttributeError:  # an input is a structure of arrays
+        leaves = jax.tree_util.tree_leaves(specs, is_leaf=lambda spec: isinstance(spec, Spec))
+        shapes = [spec.shape for spec in leaves]
     return list(zip(map(len, shapes), map(operator.itemgetter(-1), shapes)))

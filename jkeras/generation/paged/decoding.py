@@ -7,17 +7,20 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.generation.decoding import Cache, Decoding, InBlocks, LayerCache, Uncached
+from jkeras.generation.memory import Memory
 from jkeras.generation.paged.cache import PagedCache, Pools, is_layer, map_layers
 from jkeras.generation.paged.rounding import restored, rounded
 from jkeras.kernel.scope import Path
 from jkeras.ops.attention_cached import empty_cache
 
 
-def decoding_of(length: int, cache: Any, positions: jax.Array) -> Decoding:
+def decoding_of(
+    length: int, cache: Any, positions: jax.Array, memory: Memory | None = None
+) -> Decoding:
     """What a pass on one new token of each row asks for its cache, of either kind."""
     if isinstance(cache, PagedCache):
         return PagedDecoding(cache, positions)
-    return Decoding(length, cache, positions)
+    return Decoding(length, cache, positions, memory)
 
 
 class PagedDecoding(Decoding):

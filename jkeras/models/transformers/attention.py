@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,12 +27,29 @@ from jkeras.random import dropout
 from jkeras.saving.hugging_face.native.plans import Attention
 
 
+class Looks(NamedTuple):
+    """What queries look at.
+
+    Attributes:
+        mask: what is seen besides `form`, of a cache or of padding; None: all.
+        bias: what is added to scores; None: nothing.
+    """
+
+    mask: jax.Array | None
+    bias: jax.Array | None
+    form: Form
+
+
 class SelfAttention(Composite):
     """Attention of a text (batch, time, features) to itself.
 
     Args:
         plan: what it computes.
         width: of the output.
+    Call arguments:
+        visible: bool (batch, 1, 1, time), False for padding; of causal attention (batch, time), 1
+            for tokens, which a pass that writes text does not look at.
+        bias: (batch or 1, heads, time, source or more), what is added to scores.
     """
 
     supports_cache = True
@@ -43,7 +60,10 @@ class SelfAttention(Composite):
         self.set_untracked(plan=plan)
         common = {"dtype": self.dtype_policy}
         self.query = Dense(plan.heads * plan.size, use_bias=plan.bias, name="query", **common)
-        self.key = Dense(plan.groups * plan.size, use_bias=plan.bias, name="key", **common)
+        key_bias = plan.bias
+        if plan.key_bias is not None:
+            key_bias = plan.key_bias
+        self.key = Dense(plan.groups * plan.size, use_bias=key_bias, name="key", **common)
         self.value = Dense(plan.groups * plan.size, use_bias=plan.bias, name="value", **common)
         self.output_dense = Dense(width, use_bias=plan.output_bias, name="output_dense", **common)
         if plan.norm is not None:
@@ -53,7 +73,9 @@ class SelfAttention(Composite):
         if plan.dropout:
             self.seed_generator = SeedGenerator()
 
-    def weight_specs(self, x: Spec, visible: Spec | None = None) -> dict[str, Weight]:
+    def weight_specs(
+        self, x: Spec, visible: Spec | None = None, bias: Spec | None = None
+    ) -> dict[str, Weight]:
         if self.plan.sinks:
             return {"sinks": self.weight("sinks", (self.plan.heads,), initializer=Zeros())}
         return {}
@@ -64,6 +86,7 @@ class SelfAttention(Composite):
         sub: Children,
         x: jax.Array,
         visible: jax.Array | None = None,
+        bias: jax.Array | None = None,
         *,
         ctx: Context,
     ) -> jax.Array:
@@ -78,6 +101,8 @@ class SelfAttention(Composite):
         query, key, value = (jnp.swapaxes(y, 1, 2) for y in (query, key, value))
         form = Form(plan.scale, plan.is_causal, plan.window)
         writer = ctx.cache()
+        if visible is not None and visible.ndim == 2:
+            visible = self._of_tokens(writer, visible)
         if writer is not None:
             self._check_cached(writer, visible)
             cache, sources = extended(*writer.before(key, value), plan.window)
@@ -85,15 +110,29 @@ class SelfAttention(Composite):
             key, value, visible = sources
             if visible is not None:
                 form = Form(plan.scale)
-        y = self._attend(w, sub, (query, key, value), visible, form, ctx)
+        if plan.alibi is not None:
+            bias = _alibi(plan, key.shape[2]).astype(query.dtype)
+        if bias is not None:
+            bias = bias[..., : key.shape[2]]  # of a cache all, of the first positions these
+        y = self._attend(w, sub, (query, key, value), Looks(visible, bias, form), ctx)
+        return self._projected_back(sub, y, ctx)
+
+    def _projected_back(self, sub: Children, y: jax.Array, ctx: Context) -> jax.Array:
+        """The output of what heads give, (batch, heads, time, size)."""
         y = ctx.place("heads", jnp.swapaxes(y, 1, 2))
 
         def project(heads: jax.Array) -> jax.Array:
             joined = heads.reshape(*heads.shape[:-2], -1)
             return sub.run_unobserved("output_dense", joined)
 
-        output = sub.output_dense(y.reshape(*x.shape[:2], -1))
+        output = sub.output_dense(y.reshape(*y.shape[:2], -1))
         return with_results(ctx, project, y, output)
+
+    def _of_tokens(self, writer: Any, there: jax.Array) -> jax.Array | None:
+        """What is seen, of what says where tokens are, (batch, time)."""
+        if writer is not None and writer.is_one_text((there,)):
+            return None
+        return there[:, None, None, :].astype(bool)
 
     def _projected(self, sub: Children, name: str, x: jax.Array, heads: int) -> jax.Array:
         """Queries, keys or values, (batch, time, heads, size)."""
@@ -121,26 +160,18 @@ class SelfAttention(Composite):
         w: Mapping[str, Any],
         sub: Children,
         heads: tuple[jax.Array, jax.Array, jax.Array],
-        mask: jax.Array | None,
-        form: Form,
+        looks: Looks,
         ctx: Context,
     ) -> jax.Array:
-        """(batch, heads, time, size) of queries, keys and values in that form.
-
-        Args:
-            mask: what is seen besides `form`, of a cache or of padding.
-        """
-        plan, (query, key, value) = self.plan, heads
-        bias = None
-        if plan.alibi is not None:
-            bias = _alibi(plan, key.shape[2]).astype(query.dtype)
+        """(batch, heads, time, size) of queries, keys and values."""
+        plan, (query, key, value), form = self.plan, heads, looks.form
         is_seen = sub.is_tapped("_softmax") or ctx.asks_for("scores", "pattern")
         needs_weights = is_seen or plan.soft_cap is not None or plan.sinks
         drops = ctx.training and not is_zero(plan.dropout)
         if not needs_weights and not drops:
-            return attention(heads, form, mask=mask, bias=bias)
-        mask = both(mask, seen(form, None, query.shape[2], key.shape[2]))
-        weights = self._weights(w, sub, (query, key), mask, bias, ctx)
+            return attention(heads, form, mask=looks.mask, bias=looks.bias)
+        mask = both(looks.mask, seen(form, None, query.shape[2], key.shape[2]))
+        weights = self._weights(w, sub, (query, key), looks._replace(mask=mask), ctx)
         if drops:
             weights = dropout(weights, plan.dropout, seed=ctx.key)
         weights = weights.astype(value.dtype)
@@ -153,14 +184,14 @@ class SelfAttention(Composite):
         w: Mapping[str, Any],
         sub: Children,
         compared: tuple[jax.Array, jax.Array],
-        mask: jax.Array | None,
-        bias: jax.Array | None,
+        looks: Looks,
         ctx: Context,
     ) -> jax.Array:
         """The weights of sources, (batch, heads, target, source), in float32 at least.
 
         Args:
             compared: queries and keys.
+            looks: with a mask of all that is seen.
         """
         plan, (query, key) = self.plan, compared
         batch, _, time, size = query.shape
@@ -172,11 +203,11 @@ class SelfAttention(Composite):
         scores = scores.reshape(batch, plan.heads, time, -1) * plan.scale
         if plan.soft_cap is not None:
             scores = plan.soft_cap * jnp.tanh(scores / plan.soft_cap)
-        if bias is not None:
-            scores = scores + bias.astype(scores.dtype)
+        if looks.bias is not None:
+            scores = scores + looks.bias.astype(scores.dtype)
         scores = ctx.place("scores", scores)
-        if mask is not None:
-            scores = jnp.where(mask, scores, hidden_score(scores.dtype))
+        if looks.mask is not None:
+            scores = jnp.where(looks.mask, scores, hidden_score(scores.dtype))
         if not plan.sinks:
             return ctx.place("pattern", sub.run_named("_softmax", scores))
         sinks = w["sinks"].astype(scores.dtype)[:, None, None]

@@ -28,7 +28,7 @@ def outputs(plan: Transformer, task: str, tokens: Any, common: Common) -> Any:
     embedding = embed(plan.vocabulary, width, name="embedding", **common)
     x = _features(plan, embedding, tokens, common)
     if task == "causal_lm":
-        return _logits(plan, embedding, x, common)
+        return logits(plan, embedding, x, common)
     if task == "classifier":
         last = LastToken(plan.pad, name="last_token", **common)(x, tokens)
         return Dense(plan.labels, use_bias=False, name="score", **common)(last)
@@ -37,18 +37,7 @@ def outputs(plan: Transformer, task: str, tokens: Any, common: Common) -> Any:
 
 def _features(plan: Transformer, embedding: Layer, tokens: Any, common: Common) -> Any:
     """What the blocks make of tokens."""
-    x = embedding(tokens)
-    if plan.embedding_scale != 1:
-        x = Scaled(plan.embedding_scale, name="embedding_scale", **common)(x)
-    if plan.embedding_width is not None:
-        x = Dense(plan.width, use_bias=False, name="project_in", **common)(x)
-    if plan.positions:
-        vectors = PositionVectors(plan.positions, plan.first_position, name="positions", **common)
-        x = vectors(x)
-    if plan.embedding_norm:
-        x = norms.made(plan.norm, name="embedding_norm", **common)(x)
-    if plan.dropout:
-        x = Dropout(plan.dropout, name="embedding_dropout", **common)(x)
+    x = embedded(plan, embedding, tokens, common)
     for number, block in enumerate(plan.blocks):
         x = TransformerBlock(block, plan.width, name=f"layer_{number}", **common)(x)
     if plan.final_norm:
@@ -58,7 +47,30 @@ def _features(plan: Transformer, embedding: Layer, tokens: Any, common: Common) 
     return x
 
 
-def _logits(plan: Transformer, embedding: Layer, x: Any, common: Common) -> Any:
+def embedded(
+    plan: Transformer, embedding: Layer, tokens: Any, common: Common, prefix: str = ""
+) -> Any:
+    """What the blocks get of tokens.
+
+    Args:
+        prefix: of the names of layers but the embedding.
+    """
+    x = embedding(tokens)
+    if plan.embedding_scale != 1:
+        x = Scaled(plan.embedding_scale, name=f"{prefix}embedding_scale", **common)(x)
+    if plan.embedding_width is not None:
+        x = Dense(plan.width, use_bias=False, name=f"{prefix}project_in", **common)(x)
+    if plan.positions:
+        count, first = plan.positions, plan.first_position
+        x = PositionVectors(count, first, name=f"{prefix}positions", **common)(x)
+    if plan.embedding_norm:
+        x = norms.made(plan.norm, name=f"{prefix}embedding_norm", **common)(x)
+    if plan.dropout:
+        x = Dropout(plan.dropout, name=f"{prefix}embedding_dropout", **common)(x)
+    return x
+
+
+def logits(plan: Transformer, embedding: Layer, x: Any, common: Common) -> Any:
     """The scores of the next tokens."""
     if plan.is_tied:
         x = embedding(x, reverse=True)

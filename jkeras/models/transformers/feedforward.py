@@ -12,6 +12,7 @@ from jkeras.core.run.context import Children, Context
 from jkeras.initializers import GlorotUniform, Zeros
 from jkeras.kernel.spec import Spec, Weight
 from jkeras.layers.dense import Dense
+from jkeras.layers.dropout import Dropout
 from jkeras.saving.hugging_face.native.plans import Experts, Feedforward
 
 
@@ -46,6 +47,7 @@ class FeedforwardNetwork(Composite):
     """
 
     supports_cache = True
+    call_context = {"training": None}
 
     def __init__(self, plan: Feedforward, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -55,6 +57,8 @@ class FeedforwardNetwork(Composite):
             self.gate = Dense(plan.inner, name="gate", **common)
         self.up = Dense(plan.inner, name="up", **common)
         self.down = Dense(width, name="down", **common)
+        if plan.dropout:
+            self.dropout = Dropout(plan.dropout, name="dropout", dtype=self.dtype_policy)
 
     def forward(self, w: Mapping[str, Any], sub: Children, x: jax.Array, ctx: Context) -> jax.Array:
         activation = ACTIVATIONS[self.plan.activation]
@@ -62,7 +66,10 @@ class FeedforwardNetwork(Composite):
             inner = activation(sub.gate(x)) * sub.up(x)
         else:
             inner = activation(sub.up(x))
-        return sub.down(ctx.place("neurons", inner))
+        inner = ctx.place("neurons", inner)
+        if self.plan.dropout:
+            inner = sub.dropout(inner, training=ctx.training)
+        return sub.down(inner)
 
 
 class ExpertNetworks(Composite):

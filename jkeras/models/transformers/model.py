@@ -6,9 +6,10 @@ from typing import Any
 from jkeras.core.errors import explain
 from jkeras.core.names.registry import public
 from jkeras.models.functional import Functional
-from jkeras.models.transformers import decoder, encoder, image_text, vision
+from jkeras.models.transformers import decoder, encoder, encoder_decoder, image_text, vision
 from jkeras.saving.hugging_face.native.families import planned
 from jkeras.saving.hugging_face.native.family import Family
+from jkeras.saving.hugging_face.native.plans import EncoderDecoder
 from jkeras.saving.hugging_face.native.vision_plans import Plan, Text
 from jkeras.saving.types import Config
 
@@ -66,16 +67,20 @@ class LanguageTransformer(Described):
 
     Decoders are called on tokens (batch, time). Encoders, BERT and its like, are called on a dict
     of `token_ids`, `padding_mask` (1 where there is a token) and, where they have them,
-    `segment_ids`. The texts of CLIP and SigLIP are tokens, whose padding is seen: of CLIP it is
-    behind the end, of SigLIP part of the text. They give a dict of `last_hidden_state` (batch,
-    time, width) and `pooler_output` (batch, width), as the task "embedding" of the former and
-    `text_embeds` (batch, width of the projection).
+    `segment_ids`. T5, BART and Whisper read one text, or sound, and write another: they are called
+    on a dict of `encoder_token_ids` and `encoder_padding_mask`, or `encoder_features` (batch,
+    steps, channels) of sound, of `decoder_token_ids` and `decoder_padding_mask`. The texts of CLIP
+    and SigLIP are tokens, whose padding is seen: of CLIP it is behind the end, of SigLIP part of
+    the text. They give a dict of `last_hidden_state` (batch, time, width) and `pooler_output`
+    (batch, width), as the task "embedding" of the former and `text_embeds` (batch, width of the
+    projection).
 
     Args:
         config: the entries of `config.json`; those that are left out are as transformers has them.
         task: "causal_lm": logits (batch, time, vocabulary) of the next tokens; "masked_lm": of the
             masked words; "backbone": features (batch, time, width); "classifier": logits (batch,
-            labels), of decoders by the last token.
+            labels), of decoders by the last token; "seq2seq_lm", of T5, BART and Whisper: logits of
+            the next tokens that are written.
     Raises:
         SerializationError (a ValueError): an entry that is unknown, or not computed.
 
@@ -92,11 +97,18 @@ class LanguageTransformer(Described):
         make = encoder.graph
         if isinstance(plan, Text):
             make = image_text.text_graph
+        elif isinstance(plan, EncoderDecoder):
+            make = encoder_decoder.graph
         elif family.is_causal:
             make = decoder.graph
         inputs, outputs = make(plan, task, {"dtype": dtype})
         super().__init__(inputs, outputs, **kwargs)
         self._keep(made, task, {"dtype": dtype})
+
+    @property
+    def decoder_start_token_id(self) -> int | None:
+        """The token that texts begin with which follow from others; None: there is none."""
+        return self.config.get("decoder_start_token_id")
 
 
 @public("jkeras.models.VisionTransformer")

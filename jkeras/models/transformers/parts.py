@@ -134,11 +134,20 @@ class Pooled(Layer):
 class Bias(Layer):
     """A vector that is added to the last axis."""
 
+    is_trained = True
+
     def weight_specs(self, x: Spec) -> dict[str, Weight]:
-        return {"bias": self.weight("bias", x.shape[-1:], initializer=Zeros())}
+        shape, start = x.shape[-1:], Zeros()
+        return {"bias": self.weight("bias", shape, initializer=start, trainable=self.is_trained)}
 
     def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         return x + w["bias"]
+
+
+class FixedBias(Bias):
+    """A vector that is added to the last axis, and stays as it is read."""
+
+    is_trained = False
 
 
 class LayerScale(Layer):

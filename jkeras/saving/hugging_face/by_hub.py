@@ -18,6 +18,7 @@ from jkeras.saving.hugging_face.sizes import are_equal, check_all_layers, check_
 from jkeras.saving.types import Config
 
 NUMBERS = entries.COUNTS | entries.SHARES | entries.NONE_OR_MORE
+NUMBERS -= {"num_heads"}  # of Swin, which has one for each stage
 NUMBERS |= {"layer_norm_eps", "layerscale_value", "mlp_ratio", "rms_norm_eps", "rope_theta"}
 DIVIDED = (
     ("d_model", "encoder_attention_heads"),

@@ -54,23 +54,24 @@ PLAIN = {
 
 COUNTS = frozenset(
     """
-    d_model decoder_sparse_step dim embed_dim embedding_size encoder_attention_heads
-    encoder_ffn_dim ffn_dim ffn_hidden_size global_attn_every_n_layers head_dim
-    hidden_dim hidden_size image_size inner_group_num intermediate_size local_attention
-    max_position_embeddings
-    moe_intermediate_size n_embd n_head n_heads n_inner n_layer n_layers n_positions
-    no_rope_layer_interval num_kv_heads num_labels sliding_window_pattern
-    num_attention_heads num_channels num_experts num_experts_per_tok num_hidden_groups
-    num_hidden_layers num_key_value_heads num_local_experts original_max_position_embeddings
-    patch_size pooler_output_size projection_dim projection_size
-    shared_expert_intermediate_size sliding_window type_vocab_size vocab_size
-    window_size word_embed_proj_dim
+    d_ff d_kv d_model decoder_attention_heads decoder_ffn_dim decoder_layers decoder_sparse_step dim
+    embed_dim embedding_size encoder_attention_heads encoder_ffn_dim encoder_layers ffn_dim
+    ffn_hidden_size global_attn_every_n_layers head_dim hidden_dim hidden_size image_size
+    inner_group_num intermediate_size local_attention max_position_embeddings max_source_positions
+    max_target_positions moe_intermediate_size n_embd n_head n_heads n_inner n_layer n_layers
+    n_positions no_rope_layer_interval num_attention_heads num_channels num_decoder_layers
+    num_experts num_experts_per_tok num_heads num_hidden_groups num_hidden_layers
+    num_key_value_heads num_kv_heads num_labels num_layers num_local_experts num_mel_bins
+    original_max_position_embeddings patch_size pooler_output_size projection_dim projection_size
+    relative_attention_max_distance relative_attention_num_buckets shared_expert_intermediate_size
+    sliding_window sliding_window_pattern type_vocab_size vocab_size window_size word_embed_proj_dim
     """.split()
 )
-NONE_OR_MORE = frozenset(("num_register_tokens",))
+NONE_OR_MORE = frozenset(("decoder_start_token_id", "num_register_tokens"))
 SHARES = frozenset(
     """
-    attention_dropout attention_probs_dropout_prob classifier_dropout drop_path_rate dropout
+    activation_dropout attention_dropout attention_probs_dropout_prob classifier_dropout
+    drop_path_rate dropout dropout_rate
     embd_pdrop embedding_dropout hidden_dropout hidden_dropout_prob resid_pdrop seq_classif_dropout
     """.split()
 )

@@ -27,7 +27,7 @@ from jkeras.saving.types import Config
 if typing.TYPE_CHECKING:
     from jkeras.core.weights.variable import Variable
 
-TASKS = ("backbone", "causal_lm", "classifier", "embedding", "masked_lm")
+TASKS = ("backbone", "causal_lm", "classifier", "embedding", "masked_lm", "seq2seq_lm")
 OF_HUB = ("backbone", "causal_lm")  # the tasks that are models of keras-hub
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
@@ -55,7 +55,8 @@ def from_transformers(
         folder: with `config.json` and `.safetensors` files; nothing is downloaded.
         task: "backbone"; "causal_lm" for one that has `generate`; of jkeras's own layers
             "classifier" for logits of labels, "masked_lm" for logits of masked words, "embedding"
-            for the vectors that CLIP compares.
+            for the vectors that CLIP compares, "seq2seq_lm" for T5, BART and Whisper with
+            `generate`.
         native: True for a model of jkeras's own layers, a `jkeras.models.LanguageTransformer`,
             `VisionTransformer` or `ImageTextTransformer`; by default only where keras-hub has no
             such model.
@@ -137,6 +138,7 @@ def _native(folder: str, config: Config, task: str, arguments: dict[str, typing.
     family = family_of(kind, task)
     with files.stored_in(folder) as stored, explained(folder):
         sizes.check_counts(config, stored)
+        config = FAMILIES[kind].by_weights(config, stored)
         native_weights.check_sizes(config, task, stored)
         # models stand above this package
         models = importlib.import_module("jkeras.models.transformers.model")

@@ -4,12 +4,14 @@ import dataclasses
 
 from jkeras.core.errors import SerializationError, explain
 from jkeras.saving.hugging_face.native import (
+    bart,
     encoders,
     experts,
     gemma,
     image_text,
     llama,
     older,
+    t5,
     vision,
 )
 from jkeras.saving.hugging_face.native.family import Family, labels_of, understood
@@ -17,7 +19,7 @@ from jkeras.saving.hugging_face.native.plans import Transformer
 from jkeras.saving.hugging_face.native.vision_plans import Plan, Text, Vision
 from jkeras.saving.types import Config
 
-TABLES = llama, gemma, older, experts, encoders, vision, image_text
+TABLES = llama, gemma, older, experts, encoders, vision, image_text, t5, bart
 FAMILIES = {family.kind: family for table in TABLES for family in table.FAMILIES}
 
 

@@ -11,6 +11,10 @@ from jkeras.saving.hugging_face.native.vision_plans import Plan
 from jkeras.saving.hugging_face.native.rope import Form
 from jkeras.saving.types import Config
 
+if typing.TYPE_CHECKING:
+    from jkeras.saving.flat import Stored
+
+Weights = collections.abc.Mapping[str, "Stored"]
 TIE = "tie_word_embeddings"
 # the names of activations in transformers that are computed
 ACTIVATIONS = (
@@ -79,6 +83,8 @@ class Family:
         tied: {name: the one whose numbers it has, where both are in a file}.
         is_causal: whether tokens alone come in; else also what is padding.
         older: (end of a name, its end in older files).
+        may_miss: names of weights that files may leave out; they are as in a new model.
+        by_weights: entries as the weights of a folder say them, where they say more.
         model: the class of `jkeras.models` that computes it.
         parts: {entry: what is said of the configuration in it}.
         optional: {argument of the model: what names of the weights begin with without which it is
@@ -104,6 +110,8 @@ class Family:
     tied: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_causal: bool = True
     older: tuple[tuple[str, str], ...] = ()
+    may_miss: tuple[str, ...] = ()
+    by_weights: collections.abc.Callable[[Config, Weights], Config] = lambda config, _: config
     model: str = "LanguageTransformer"
     parts: collections.abc.Mapping[str, "Family"] = dataclasses.field(default_factory=dict)
     optional: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)

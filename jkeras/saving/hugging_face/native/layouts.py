@@ -105,6 +105,52 @@ class Neighbours:
 
 
 @dataclasses.dataclass(frozen=True)
+class Reversed:
+    """One of ours, whose axes are in the other order in theirs, as of convolutions.
+
+    >>> Reversed().shape([(3, 8, 4)])
+    (4, 8, 3)
+    """
+
+    def shape(self, shapes: Shapes) -> tuple[int, ...]:
+        """The shape of theirs."""
+        (shape,) = shapes
+        return tuple(shape[::-1])
+
+    def join(self, arrays: list[np.ndarray]) -> np.ndarray:
+        """Theirs."""
+        (array,) = arrays
+        return array.T
+
+    def part(self, array: np.ndarray, shapes: Shapes) -> list[np.ndarray]:
+        """Ours."""
+        return [array.T]
+
+
+@dataclasses.dataclass(frozen=True)
+class AsRow:
+    """A vector of ours, which is a matrix of one row in theirs.
+
+    >>> AsRow().shape([(3,)])
+    (1, 3)
+    """
+
+    def shape(self, shapes: Shapes) -> tuple[int, ...]:
+        """The shape of theirs."""
+        (shape,) = shapes
+        return (1, *shape)
+
+    def join(self, arrays: list[np.ndarray]) -> np.ndarray:
+        """Theirs."""
+        (array,) = arrays
+        return array[None]
+
+    def part(self, array: np.ndarray, shapes: Shapes) -> list[np.ndarray]:
+        """Ours."""
+        return [array[0]]
+
+
+@dataclasses.dataclass(frozen=True)
 class Leading:
     """One of ours, behind axes of the length 1.
 
@@ -171,4 +217,6 @@ LAYOUTS: dict[str, collections.abc.Callable[[Any], StoredLayout]] = {
     "leading-two": lambda plan: Leading(2),
     "convolution": lambda plan: Convolution(),
     "vector": lambda plan: Vector(),
+    "reversed": lambda plan: Reversed(),
+    "row": lambda plan: AsRow(),
 }

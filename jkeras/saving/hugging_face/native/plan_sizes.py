@@ -2,7 +2,7 @@
 
 import math
 
-from jkeras.saving.hugging_face.native.plans import Block, Transformer
+from jkeras.saving.hugging_face.native.plans import Block, EncoderDecoder, Transformer
 from jkeras.saving.hugging_face.native.vision_plans import ImageText, Plan, Text, Vision
 
 
@@ -18,6 +18,9 @@ def sizes_of(plan: Plan) -> dict[str, int]:
     if isinstance(plan, ImageText):
         texts = {f"{what} of texts": n for what, n in sizes_of(plan.text).items()}
         return {**texts, **sizes_of(plan.vision)}
+    if isinstance(plan, EncoderDecoder):
+        parts = {"encoder": _of_texts(plan.encoder), "decoder": _of_texts(plan.decoder)}
+        return {f"{what} of the {k}": n for k, part in parts.items() for what, n in part.items()}
     if isinstance(plan, Text):
         further = {"the head": plan.head, "the projection": plan.projection}
         return {**_of_texts(plan.transformer), **_wide(further, plan.transformer.width)}

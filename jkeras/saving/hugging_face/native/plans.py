@@ -24,14 +24,29 @@ class Norm:
 
 
 @dataclasses.dataclass(frozen=True)
+class Buckets:
+    """Which distances of positions have a number of their own that is added to scores (Raffel et
+    al. 2020, arXiv:1910.10683).
+
+    Attributes:
+        count: how many numbers each head has.
+        longest: the distance from which on all have the last one.
+    """
+
+    count: int
+    longest: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Attention:
-    """Attention of a text to itself.
+    """Attention of a text to itself, or to what an encoder makes of another one.
 
     Attributes:
         groups: how many heads keys and values have.
         size: of a head.
         scale: of the scores.
         bias: of queries, keys and values.
+        key_bias: of keys; None: as of the others.
         norm: of queries and keys; None: there is none.
         norms_whole: whether that is over all heads at once.
         alibi: the bias by positions of Press et al.: "scaled" as scores are, or "unscaled".
@@ -47,6 +62,7 @@ class Attention:
     scale: float
     is_causal: bool = True
     bias: bool = False
+    key_bias: bool | None = None
     output_bias: bool = False
     norm: Norm | None = None
     norms_whole: bool = False
@@ -86,6 +102,7 @@ class Feedforward:
     Attributes:
         is_gated: whether the activation of one projection is multiplied with another.
         experts: instead of one network.
+        dropout: between the projections.
     """
 
     inner: int
@@ -93,6 +110,7 @@ class Feedforward:
     is_gated: bool = True
     bias: bool = False
     experts: Experts | None = None
+    dropout: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +124,7 @@ class Block:
         one_norm: whether a parallel block has one for both.
         no_first_norm: whether attention gets what comes in as it is.
         multiplier: of what is added.
+        cross: attention to what an encoder gives, between the two; None: there is none.
         layer_scale: how the vector begins by which what is added is multiplied; None: there is
             none.
         drop_path: the share of examples for which, in training, nothing is added.
@@ -119,6 +138,7 @@ class Block:
     no_first_norm: bool = False
     multiplier: float = 1.0
     dropout: float = 0.0
+    cross: Attention | None = None
     layer_scale: float | None = None
     drop_path: float = 0.0
 
@@ -152,6 +172,7 @@ class Transformer:
         positions: how many have a vector; 0: none.
         first_position: the row of the first one.
         skips_padding: whether padding is not counted.
+        buckets: of the distances with numbers that all blocks add to scores; None: there are none.
         segments: how many kinds of tokens have a vector; 0: none.
         pad: the token that is none, for what needs the end of a text.
         is_tied: whether the logits are by the vectors of tokens.
@@ -160,6 +181,7 @@ class Transformer:
         logit_cap: as `Attention.soft_cap`.
         word_head: what is before the logits of masked words.
         label_head: what is before those of labels; None: nothing, of the last token.
+        final_dropout: behind the last norm.
     """
 
     vocabulary: int
@@ -174,6 +196,7 @@ class Transformer:
     positions: int = 0
     first_position: int = 0
     skips_padding: bool = False
+    buckets: Buckets | None = None
     segments: int = 0
     pad: int | None = None
     is_tied: bool = False
@@ -184,3 +207,42 @@ class Transformer:
     labels: int = 2
     word_head: Head | None = None
     label_head: Head | None = None
+    final_dropout: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Sound:
+    """What is before an encoder of sound: two convolutions over time, each with a gelu behind it,
+    the second of which takes every second step.
+
+    Attributes:
+        channels: numbers of each step that come in.
+    """
+
+    channels: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderDecoder:
+    """A transformer that reads one text, or sound, and writes another.
+
+    Attributes:
+        decoder: with `Block.cross`; of the tokens' vectors and the logits.
+        sound: what the encoder begins with; None: with vectors of tokens, those of the decoder.
+        logits_bias: whether a vector is added to the logits, which is not trained.
+    """
+
+    encoder: Transformer
+    decoder: Transformer
+    sound: Sound | None = None
+    logits_bias: bool = False
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Those of both."""
+        return self.encoder.blocks + self.decoder.blocks
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether the logits are by the vectors of tokens."""
+        return self.decoder.is_tied

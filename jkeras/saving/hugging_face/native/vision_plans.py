@@ -5,7 +5,13 @@ it.
 import dataclasses
 import typing
 
-from jkeras.saving.hugging_face.native.plans import Activation, Block, Norm, Transformer
+from jkeras.saving.hugging_face.native.plans import (
+    Activation,
+    Block,
+    EncoderDecoder,
+    Norm,
+    Transformer,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,4 +127,4 @@ class ImageText:
     scale: float
 
 
-Plan = Transformer | Text | Vision | ImageText  # of a whole model
+Plan = Transformer | EncoderDecoder | Text | Vision | ImageText  # of a whole model

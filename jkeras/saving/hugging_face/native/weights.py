@@ -46,22 +46,24 @@ class Row(typing.NamedTuple):
 def rows_of(family: Family, model: typing.Any) -> list[Row]:
     """The rows of a model, in the order of the file."""
     shapes = {variable.path: tuple(variable.shape) for variable in model.weights}
-    once, repeated = [], []
     names = family.names
     if callable(names):
         names = names(model.config)
-    for parts in map(str.split, names.strip().splitlines()):
-        if parts and "#" in parts[0]:
-            repeated.append(parts)
-        elif parts:
-            once.append(parts)
-    layers = len(blocks_of(model.plan)) if repeated else 0
-    lines = once + [
+    lines = [line.split() for line in names.strip().splitlines()]
+    lines = _in_all_layers(lines, model.plan)
+    return [row for parts in lines for row in _rows(parts, shapes, model.plan)]
+
+
+def _in_all_layers(lines: list[list[str]], plan: typing.Any) -> list[list[str]]:
+    """The words of lines, those with a number once for each block behind all others."""
+    once = [parts for parts in lines if parts and "#" not in parts[0]]
+    repeated = [parts for parts in lines if parts and "#" in parts[0]]
+    layers = len(blocks_of(plan)) if repeated else 0
+    return once + [
         [part.replace("#", str(layer)) for part in parts]
         for layer in range(layers)
         for parts in repeated
     ]
-    return [row for parts in lines for row in _rows(parts, shapes, model.plan)]
 
 
 # {the weights of a layer: (their name, how it lies there)}
@@ -81,14 +83,11 @@ def _rows(
     theirs, paths = parts[0], tuple(parts[1].split(","))
     kind = parts[2] if len(parts) > 2 else None
     if paths[0] in shapes:
-        layout = LAYOUTS[kind or "same"](plan)
-        if kind is None and paths[0].endswith("/kernel"):
-            layout = Matrix()
         count = 1
         if "@" in theirs:
             count = shapes[paths[0]][0]
         names = tuple(theirs.replace("@", str(number)) for number in range(count))
-        yield Row(names, paths, layout)
+        yield Row(names, paths, _layout_of(kind, paths[0], plan))
         return
     for ours, (name, layout) in OF_LAYERS.items():
         joined = tuple(f"{path}/{ours}" for path in paths)
@@ -97,6 +96,17 @@ def _rows(
         if kind is not None and ours in ("kernel", "bias"):
             layout = LAYOUTS[kind](plan)
         yield Row((f"{theirs}.{name}",), joined, layout)
+
+
+def _layout_of(kind: str | None, path: str, plan: typing.Any) -> StoredLayout:
+    """How a weight of this path lies there.
+
+    Args:
+        kind: as a line says it; None: it says nothing.
+    """
+    if kind is None and path.endswith("/kernel"):
+        return Matrix()
+    return LAYOUTS[kind or "same"](plan)
 
 
 def names_of(family: Family, theirs: str) -> list[str]:
@@ -117,7 +127,7 @@ def load(family: Family, model: typing.Any, stored: Weights) -> None:
         SerializationError: a weight is missing, has another shape, or would be dropped.
     """
     ours = {variable.path: variable for variable in model.weights}
-    rows = rows_of(family, model)
+    rows = [row for row in rows_of(family, model) if not _may_miss(family, row, stored)]
     names = [[_name_in(family, theirs, stored) for theirs in row.theirs] for row in rows]
     _check(family, rows, names, stored, ours)
     used = [name for row in names for name in row if name is not None]
@@ -125,13 +135,16 @@ def load(family: Family, model: typing.Any, stored: Weights) -> None:
     _check_left(family, model, set(used), stored)
     with Checksums() as sums:
         for row, found in zip(rows, names):
-            variables = [ours[path] for path in row.ours]
             arrays = [stored[name].read(sums) for name in found]
-            shapes = [variable.shape for variable in variables]
-            theirs = arrays if len(arrays) > 1 else arrays[0]
-            parts = row.layout.part(theirs, shapes)
-            load_all(zip(variables, [np.asarray(part, order="C") for part in parts]))
+            _assign(row, [ours[path] for path in row.ours], arrays)
         sums.finish()
+
+
+def _assign(row: Row, variables: "list[Variable]", arrays: list[np.ndarray]) -> None:
+    """Gives ours of a row the numbers of theirs."""
+    theirs = arrays if len(arrays) > 1 else arrays[0]
+    parts = row.layout.part(theirs, [variable.shape for variable in variables])
+    load_all(zip(variables, [np.asarray(part, order="C") for part in parts]))
 
 
 def check_sizes(config: Config, task: str, stored: Weights) -> None:
@@ -159,6 +172,12 @@ def arguments_of(family: Family, task: str, stored: Weights) -> Config:
         argument: any(name.startswith(theirs) for name in names)
         for argument, theirs in family.optional.items()
     }
+
+
+def _may_miss(family: Family, row: Row, stored: Weights) -> bool:
+    """Whether a row is not in the files, and need not be."""
+    (name, *_), there = row.theirs, [_name_in(family, name, stored) for name in row.theirs]
+    return name in family.may_miss and not any(there)
 
 
 def _name_in(family: Family, theirs: str, stored: Weights) -> str | None:
@@ -203,7 +222,7 @@ def _check_left(family: Family, model: typing.Any, used: set[str], stored: Weigh
             raise SerializationError(
                 f"the files have a weight '{name}', which {family.what} does not have."
             )
-    if model.task in ("causal_lm", "masked_lm") and model.plan.is_tied:
+    if model.task in ("causal_lm", "masked_lm", "seq2seq_lm") and model.plan.is_tied:
         _check_copies(family, model, used, stored)
 
 
