@@ -310,6 +310,8 @@ TABLES = {
     "saving/dialects/objects.py DROPPED": "as it is written, in tests/saving",
     "saving/dialects/objects.py ONE_AXIS": "as it is written, in tests/saving",
     # asked of operations of JAX, beside the table of programs/primitives.py: tests/programs
+    "generation/tables.py SIGNS": "nothing is inferred: tests/generation/test_wrong_arguments.py",
+    "explain/normalizing.py LARGEST": "it is no softmax that is known: tests/explain/test_rules.py",
     "programs/primitives.py _CHEAP": "kept for the gradient, not computed again: the same numbers",
     # names of jkeras's own, of which there are no others
     "activations/activations.py SAME_AS_OPS": "what is made",

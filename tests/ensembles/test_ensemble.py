@@ -351,7 +351,7 @@ def test_what_is_no_ensemble(trained, tmp_path):
         "save_weights": lambda: trained.save_weights(tmp_path / "a.weights.h5"),
         "older form": lambda: trained.save(tmp_path / "a.h5"),
         "train_on_batch": lambda: trained.train_on_batch(X, Y),
-        "values of a model": lambda: explain.saliency(trained, X[:2], target=0),
+        "values of a model": lambda: explain.concept_direction(trained, X, X, at="first"),
         "gathers the params": lambda: trained.fit(X, Y, callbacks=[uncertainty.SWAG()], **HOW),
         "`export`": lambda: trained.export(tmp_path / "a"),
     }.items():
