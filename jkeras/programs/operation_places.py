@@ -124,8 +124,8 @@ class Reading:
         known = dict(zip(self._jaxpr.constvars, self._consts))
         known.update(zip(self._jaxpr.invars, self._leaves))
 
-        def read(variable: Any) -> Any:
-            return variable.val if is_literal(variable) else known[variable]
+        def read(operand: Any) -> Any:
+            return operand.val if is_literal(operand) else known[operand]
 
         for number, eqn in enumerate(self._jaxpr.eqns):
             outputs = evaluate(eqn.primitive, eqn.params, [read(v) for v in eqn.invars])
@@ -213,13 +213,13 @@ def _owners(jaxpr: "Jaxpr", marks: list[Mark]) -> dict[int, Path]:
     made = makers(jaxpr)
     owners: dict[int, Path] = {}
     for path, taken, given in marks:
-        begins = {v for v in taken if not is_literal(v)}
+        begins = {operand for operand in taken if not is_literal(operand)}
         left = [v for v in given if not is_literal(v)]
         visited: set = set()
         while left:
-            variable = left.pop()
-            number = made.get(variable)
-            if variable in begins or number is None or number in visited:
+            operand = left.pop()
+            number = made.get(operand)
+            if operand in begins or number is None or number in visited:
                 continue
             visited.add(number)
             owners.setdefault(number, path)
