@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jkeras.core.errors import explain
 from jkeras.search.making import Maker
 from jkeras.search.objective import objective_of
 from jkeras.search.population import Population
 from jkeras.search.space import Range, Space
+from jkeras.search.streamed import Streamed
 from jkeras.search.sweeping import data_of
 
 if TYPE_CHECKING:
@@ -51,6 +53,14 @@ def optuna(
     """
     maker = Maker(make, space)
     data = data_of((x, y, None), batch_size, True, validation_data, seed, None)
+    if isinstance(data.source, Streamed):
+        raise ValueError(
+            explain(
+                "search.optuna",
+                "arrays, for one batch of trials after the other",
+                f"{type(x).__name__}",
+            )
+        )
     mode = {"MINIMIZE": "min", "MAXIMIZE": "max"}[study.direction.name]
     stops = np.unique(np.linspace(0, epochs, rungs + 1).astype(int))[1:]
     populations: dict[str, Population] = {}
