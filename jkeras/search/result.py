@@ -14,6 +14,7 @@ from jkeras.search.strategies import Objective
 from jkeras.training.step.initial_state import init_train_state
 
 if TYPE_CHECKING:
+    from jkeras.visualization.two_runs import RunComparison
     from jkeras.training.shell.trainer import Trainer
 
 
@@ -189,6 +190,22 @@ class Result:
         return self._maker.with_numbers(row, shapes, population.model)
 
     # ------------------------------------------------------------ pictures
+
+    def compare(self, first: int, second: int) -> "RunComparison":
+        """What differs between two trials: their values, and what they gave, as a table and a
+        picture; see `jkeras.visualization.compare_runs`.
+        """
+        from jkeras.visualization.two_runs import of_values
+
+        curves = []
+        for trial in (first, second):
+            epochs = self.table[trial]["epochs"]
+            curves.append({name: v[trial, :epochs].tolist() for name, v in self.history.items()})
+        rows = [
+            {**self._rows[trial], "status": self.table[trial]["status"]}
+            for trial in (first, second)
+        ]
+        return of_values((f"trial {first}", f"trial {second}"), rows, curves)
 
     def plot(self, number: str | None = None, ax: Any = None) -> Any:
         """Draws the objective: of all trials over the epochs, or over the values of a number; needs
