@@ -1,15 +1,15 @@
 """How likely the prices of Boston's houses are by three ways to be unsure, by the protocol of the
 papers: 20 random splits in 9 parts and 1, a network of one hidden layer of 50 units.
 
-    python -m benchmarks.boston [--only dropout ensemble laplace laplace_both]
+    python -m benchmarks.boston [--only dropout ensemble laplace]
 
 The rows are those of mlxtend (`pip install mlxtend`, of which only the file is read). `dropout`:
 Gal and Ghahramani 2016, whose dropout rate and noise are chosen by a fifth of the training rows,
 400 epochs. `ensemble`: Lakshminarayanan et al. 2017, five networks that say a mean and a variance,
 40 epochs, without adversarial rows; the learning rate is chosen in the same way. `laplace`: one
-network, the whole matrix; weight decay, prior and noise by the marginal likelihood; `laplace_both` that of a
-network with a mean and a variance. The splits are random ones of ours, since those of the papers are not in the package. All splits are trained as
-one program.
+network, the whole matrix; weight decay, prior and noise by the marginal likelihood. The splits are
+random ones of ours, since those of the papers are in no package. All splits are trained as one
+program.
 """
 
 import functools
@@ -206,32 +206,20 @@ def ensemble():
 # ---------------------------------------------------------------- Laplace
 
 
-def approximated(data, decay, kind):
-    """(evidences, squared errors, negative log-likelihoods), (splits,) each.
-
-    Args:
-        kind: "gaussian" of one noise for all rows, or "heteroscedastic".
-    """
-    is_both = kind == "heteroscedastic"
-    outputs, loss = 1, "mse"
-    if is_both:
-        outputs, loss = 2, uncertainty.losses.GaussianNegativeLogLikelihood()
-    model = network(outputs, jkeras.optimizers.Adam(1e-2), loss, decay=decay)
+def approximated(data, decay):
+    """(evidences, squared errors, negative log-likelihoods), (splits,) each."""
+    model = network(1, jkeras.optimizers.Adam(1e-2), "mse", decay=decay)
     (x, y, x_new), y_new, of_y = standardized(data)
     params = trained(model, x, y, 400, 91, keys_of(SPLITS))
     function = lambda params, x: model.apply(params, model.state, x)[0]  # noqa: E731
 
     def of_split(arguments):
         params, x, y, x_new = arguments
-        likelihood = uncertainty.Likelihood(kind)
+        likelihood = uncertainty.Likelihood("gaussian")
         found = uncertainty.posterior(function, params, x, y[:, None], likelihood=likelihood)
-        found = found.tuned(True, not is_both)
+        found = found.tuned(True, True)
         mean, covariance = uncertainty.outputs_and_covariance(function, found, x_new)
-        if is_both:
-            mean, noise = uncertainty.as_gaussian(mean)
-            variance = covariance[:, 0, 0] + noise[:, 0]
-        else:
-            variance = covariance[:, 0, 0] + found.residuals.noise**2
+        variance = covariance[:, 0, 0] + found.residuals.noise**2
         return found.log_marginal_likelihood, mean[:, 0], variance
 
     evidence, mean, variance = jax.jit(lambda all_of: jax.lax.map(of_split, all_of))(
@@ -240,25 +228,18 @@ def approximated(data, decay, kind):
     return evidence, *by_normal(mean * of_y[1] + of_y[0], variance * of_y[1] ** 2, y_new)
 
 
-def laplace(name="laplace", kind="gaussian"):
+def laplace():
     """One weight decay for each split, by its marginal likelihood."""
     data = splits()
-    found = np.stack([np.stack(approximated(data, decay, kind)) for decay in DECAYS])
-    print(found.mean(-1))
+    found = np.stack([np.stack(approximated(data, decay)) for decay in DECAYS])
     chosen = found[:, 0].argmax(0)
-    return summary(name, *found[chosen, 1:, np.arange(SPLITS)].T)
-
-
-def laplace_both():
-    """The same of a network that says a mean and a variance."""
-    return laplace("laplace_both", "heteroscedastic")
+    return summary("laplace", *found[chosen, 1:, np.arange(SPLITS)].T)
 
 
 PARTS = {
     "dropout": (dropout, ("mlxtend",)),
     "ensemble": (ensemble, ("mlxtend",)),
     "laplace": (laplace, ("mlxtend",)),
-    "laplace_both": (laplace_both, ("mlxtend",)),
 }
 
 

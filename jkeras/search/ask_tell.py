@@ -92,7 +92,7 @@ def optuna(
 
 @contextlib.contextmanager
 def _failed_by_errors(study: Any, trials: list) -> Iterator[None]:
-    """In the block an error lets no trial be under way for ever, as other processes would see it."""
+    """In the block an error lets no trial be under way for ever, for other processes to see."""
     try:
         yield
     except BaseException:

@@ -122,7 +122,7 @@ def test_two_processes_share_a_study(tmp_path):
         assert trial.value == pytest.approx(alone["val_loss"][-1], abs=1e-5)
 
 
-@pytest.mark.promise("Several processes may share a study")
+@pytest.mark.promise("A process that ends by an error reports")
 def test_an_error_leaves_no_trial_under_way(tmp_path):
     study = optuna.create_study(storage=storage_at(tmp_path / "journal.log"))
     space = {"learning_rat": [0.1], "seed": [0, 1]}

@@ -255,6 +255,14 @@ def test_p_values_are_those_of_scipy():
     np.testing.assert_allclose(found.risks, mean, rtol=1e-6)
 
 
+def test_p_values_of_many_rows_are_not_too_small():
+    rng = np.random.default_rng(0)
+    losses = rng.random((20_000, 3)) < np.array([0.095, 0.097, 0.1])
+    found = conformal.control_risk(losses, 0.1, method="ltt").bounds
+    wanted = math.e * scipy.stats.binom.cdf(losses.sum(0), 20_000, 0.1)
+    assert (found >= np.minimum(wanted, 0.5)).all() and found[0] < 1.05 * wanted[0]
+
+
 def test_larger_losses_are_the_same_in_another_unit():
     losses = losses_of(jax.random.key(0))
     for method in ("crc", "ltt"):

@@ -136,7 +136,9 @@ def _p_values(totals: jax.Array, rows: int, alpha: float) -> jax.Array:
     hits = jnp.ceil(totals * (1 - OF_LOSSES))  # a sum that is a whole number but for rounding
     below = jax.scipy.special.betainc(jnp.maximum(rows - hits, 1), hits + 1, 1 - alpha)
     bentkus = math.e * jnp.where(hits >= rows, 1.0, below)
-    return jnp.minimum(hoeffding, bentkus)
+    # the logarithms of factorials in it are off by roundings of numbers of this size
+    rounding = math.exp(float(jnp.finfo(totals.dtype).eps) * rows * math.log(rows + 1))
+    return jnp.minimum(rounding * jnp.minimum(hoeffding, bentkus), 1.0)
 
 
 __all__ = ["Control", "control_risk"]
