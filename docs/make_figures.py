@@ -42,6 +42,7 @@ PAGES = [
             "saving",
             "scaling",
             "shipping",
+            "uncertainty",
             "decisions/0008-the-kernel-of-values",
         )
     ),
@@ -466,6 +467,25 @@ def laplace_torch(results: Results) -> str:
     return _table(head, rows)
 
 
+# ---------------------------------------------------------------- docs/uncertainty.md
+
+
+def boston(results: Results) -> str:
+    """Errors and likelihoods of the houses of Boston, beside those of the papers."""
+    head = ["", "root mean squared error", "negative log-likelihood", "of the paper"]
+    names = {
+        "dropout": "`mc_dropout`",
+        "ensemble": "five members, with a mean and a variance",
+        "laplace": "`laplace`, one noise for all rows",
+    }
+    rows = []
+    for name, text in names.items():
+        one = results.found("boston", name)
+        pairs = [f"{one[n]:.2f} ± {one[f'{n}_error']:.2f}" for n in ("rmse", "nll")]
+        rows.append([text, *pairs, f"{one['paper']:.2f}"])
+    return _table(head, rows)
+
+
 # ---------------------------------------------------------------- docs/privacy.md
 
 
@@ -604,7 +624,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
         for one in (
             *(examples, packages, sanity, quantus, structure, backbones, types),
             *(decoder, devices, pods, half, offload, attention),
-            *(laplace, laplace_torch),
+            *(laplace, laplace_torch, boston),
             *(clipping, microbatches, accuracy, account, audit),
             *(calibrated, deleted, loads, half_sent),
         )

@@ -7,7 +7,7 @@ __all__ = exported(
     globals(),
     on_first_use={
         "jkeras.search.ask_tell": "optuna",
-        "jkeras.search.strategies": "Halving PBT",
+        "jkeras.search.strategies": "Halving PBT at_least at_most",
         "jkeras.search.result": "Result",
         "jkeras.search.sweeping": "sweep",
     },

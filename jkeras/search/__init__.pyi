@@ -5,4 +5,6 @@ from jkeras.search.space import log as log
 from jkeras.search.space import uniform as uniform
 from jkeras.search.strategies import Halving as Halving
 from jkeras.search.strategies import PBT as PBT
+from jkeras.search.strategies import at_least as at_least
+from jkeras.search.strategies import at_most as at_most
 from jkeras.search.sweeping import sweep as sweep

@@ -1,5 +1,6 @@
 """Trials of one shape that are trained together, by one program."""
 
+import math
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 from jkeras.core.weights.rng import key_from_seed
 from jkeras.search.epochs import Epoch, Order, Trial, part_of
 from jkeras.search.numbers import Numbers, explained
+from jkeras.search.streamed import Streamed
 from jkeras.training.data import ArraySource, placement
 from jkeras.training.data.source import Batch
 from jkeras.training.step.initial_state import init_train_state
@@ -39,7 +41,7 @@ class SweepData(typing.NamedTuple):
         chunk: how many are trained at the same time; None: as many as there is memory for.
     """
 
-    source: ArraySource
+    source: ArraySource | Streamed
     validation: ArraySource | None
     seed: int = 0
     chunk: int | None = None
@@ -55,10 +57,11 @@ class Population:
         turn: what happens after some epochs; None: nothing.
 
     Attributes:
-        trials: their states and numbers.
+        trials: their states and numbers; those that are trained still come first.
         alive: numbers of the trials that are trained still, by their indices in `trials`.
         epoch: how many epochs they have been trained.
         compiles: how often the program was traced.
+        finished: {number: state} of trials that ended by themselves.
     """
 
     def __init__(
@@ -78,16 +81,28 @@ class Population:
             for name in self.swept.numbers:
                 self.swept.check(name, row[name])
         self.chunk = data.chunk
+        self.block = self.stride = None
         self._programs = {}
         self.start(rows)
 
     # ------------------------------------------------------------ the beginning
+
+    def plan(self, epochs: Sequence[int], counts: Sequence[int]) -> None:
+        """Says up to which epochs how many trials are to be trained, so that one program does it:
+        it trains as many trials at a time as there are at last, and as many epochs as go into all
+        parts.
+        """
+        if min(counts) == len(self.alive):
+            return
+        self.block = min(counts)
+        self.stride = math.gcd(*np.diff([0, *epochs]).tolist())
 
     def start(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Begins with other trials, as many or fewer, by the same program."""
         self.seeds = [int(row.get("seed", self.shared.seed)) for row in rows]
         self.alive = np.arange(len(rows))
         self.epoch = 0
+        self.finished: dict[int, TrainState] = {}
         numbers = {
             name: jnp.asarray([row[name] for row in rows], "float32") for name in self.swept.numbers
         }
@@ -99,21 +114,41 @@ class Population:
     def _first(self, numbers: dict[str, jax.Array], key: jax.Array) -> Trial:
         """A trial before its first epoch."""
         with self.swept.substituted(numbers):
+            with jax.ensure_compile_time_eval():  # the optimizer's variables stay
+                StateLayout(self.model).gather(copies=False)
             state = first_state(self.model, key if self.has_seeds else None)
         return Trial(state.replace(rng=key), numbers)
 
     def _prepare(self) -> None:
-        """Puts the data on the device, once."""
+        """Puts the data on the device, once; of a stream that of the first epoch."""
         if self._programs:
             return
+        self.read = 0
         one = jax.tree_util.tree_map(_shape_of_one, self.trials)
-        self.train = part_of(self.model, "train", self.shared.source, one.state)
+        source = self.shared.source
+        if self.is_streamed:
+            source = source.epoch(0)
+        self.train = part_of(self.model, "train", source, one.state)
         self.data = self.train.source.on_device()
         test = self.validation = None
         if self.shared.validation is not None:
             test = part_of(self.model, "test", self.shared.validation, one.state)
             self.validation = test.source.on_device(), placement.everywhere(test.order(0, 0))
         self.one_epoch = Epoch(self.model, self.swept, self.train, test)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether each epoch has data of its own."""
+        return isinstance(self.shared.source, Streamed)
+
+    def _read(self) -> None:
+        """Puts the data of the next epoch on the device, where each has its own."""
+        if not self.is_streamed or self.read == self.epoch:
+            return
+        one = jax.tree_util.tree_map(_shape_of_one, self.trials)
+        source = self.shared.source.epoch(self.epoch)
+        self.train = part_of(self.model, "train", source, one.state)
+        self.data, self.read = source.on_device(), self.epoch
 
     # ------------------------------------------------------------ training
 
@@ -132,19 +167,23 @@ class Population:
         Returns:
             {name: array (epochs, trials)}, of logs and of the numbers that were used.
         """
-        count = self._epochs_at_once(epoch - self.epoch)
+        count = self._epochs_at_once(math.gcd(epoch - self.epoch, self.stride or 0))
         results = []
         while self.epoch < epoch:
+            self._read()
             epochs = range(self.epoch, self.epoch + count)
             is_turn = np.asarray([number + 1 in turns for number in epochs])
             arguments = self.data, self._orders(epochs), is_turn, np.asarray(epochs)
             logs = self._run(arguments)
-            results.append(jax.tree_util.tree_map(placement.to_host, logs))
+            trained = lambda v: placement.to_host(v)[:, : len(self.alive)]  # noqa: E731
+            results.append(jax.tree_util.tree_map(trained, logs))
             self.epoch += count
         return jax.tree_util.tree_map(lambda *parts: np.concatenate(parts), *results)
 
     def _epochs_at_once(self, epochs: int) -> int:
         """How many of so many epochs are one dispatch: all, or an equal part of them."""
+        if self.is_streamed:
+            return 1
         orders = 1 if self.is_shared else len(self.alive)
         most = MOST_ROWS // (orders * self.train.source.size)
         parts = [n for n in range(1, min(most, epochs) + 1) if epochs % n == 0]
@@ -157,7 +196,10 @@ class Population:
 
     def _orders(self, epochs: range) -> Order:
         """The rows of all steps of some epochs, for each trial where they are not the same."""
-        seeds = self.seeds[:1] if self.is_shared else [self.seeds[i] for i in self.alive]
+        seeds = self.seeds[:1]
+        if not self.is_shared:
+            seeds = [self.seeds[i] for i in self.alive]
+            seeds += seeds[:1] * (self.size - len(seeds))
         turns = {seed: [self.train.order(seed, epoch) for epoch in epochs] for seed in set(seeds)}
         orders = [[turns[seed][i] for seed in seeds] for i in range(len(epochs))]
         order = _stacked([_stacked(row) for row in orders])
@@ -168,11 +210,13 @@ class Population:
     def _run(self, arguments: tuple) -> Any:
         """The logs of a dispatch; where there is no memory for so many at once, of fewer."""
         while True:
-            size = min(self.chunk or len(self.alive), len(self.alive))
+            most = self.block or self.size
+            size = min(self.chunk or most, most)
             program = self._program(size)
             try:
                 with explained(self.swept.numbers):
-                    self.trials, logs = program(self.trials, *arguments, self.validation)
+                    count = None if self.block is None else np.int32(len(self.alive))
+                    self.trials, logs = program(self.trials, count, *arguments, self.validation)
                 return logs
             except MemoryError as error:
                 if size == 1:
@@ -208,18 +252,54 @@ class Population:
         """Goes on with the trials at some indices alone."""
         indices = np.asarray(indices)
         self.alive = self.alive[indices]
-        self.trials = jax.tree_util.tree_map(lambda v: v[indices], self.trials)
+        self.trials = _arranged(self.trials, self._filled(indices))
+
+    def finish(self, which: np.ndarray) -> None:
+        """Trains some no longer, and keeps their states.
+
+        Args:
+            which: booleans, for each of those that are trained.
+        """
+        for index in np.flatnonzero(which).tolist():
+            self.finished[int(self.alive[index])] = self.state_of(self.alive[index])
+        self.keep(np.flatnonzero(~which))
+
+    @property
+    def size(self) -> int:
+        """How many trials the arrays have place for."""
+        return len(jax.tree_util.tree_leaves(self.trials)[0])
+
+    def _filled(self, indices: np.ndarray) -> np.ndarray:
+        """As many indices as there is place for; behind those that count are the first."""
+        if self.block is None:
+            return indices
+        return np.concatenate([indices, np.zeros(self.size - len(indices), int)])
+
+    @property
+    def kept(self) -> Trial:
+        """The trials that are trained still, alone."""
+        if self.size == len(self.alive):
+            return self.trials
+        return jax.tree_util.tree_map(lambda v: v[: len(self.alive)], self.trials)
 
     def go_on(self, trials: Trial, alive: Sequence[int], epoch: int) -> None:
         """Goes on from what was saved after an epoch."""
-        self.trials = trials
+        self.trials = _arranged(trials, self._filled(np.arange(len(alive))))
         self.alive = np.asarray(alive)
         self.epoch = epoch
 
     def state_of(self, trial: int) -> TrainState:
         """The state of a trial by its number."""
+        if int(trial) in self.finished:
+            return self.finished[int(trial)]
         (index,) = np.flatnonzero(self.alive == trial)
         return jax.tree_util.tree_map(lambda v: v[index], self.trials.state)
+
+
+@jax.jit
+def _arranged(trials: Trial, indices: jax.Array) -> Trial:
+    """The trials at some indices."""
+    return jax.tree_util.tree_map(lambda v: v[indices], trials)
 
 
 def _shape_of_one(values: jax.Array) -> jax.ShapeDtypeStruct:
@@ -260,6 +340,7 @@ def _epochs(
 
     def epochs(
         trials: Trial,
+        count: jax.Array | None,
         data: Batch,
         orders: Order,
         turns: jax.Array,
@@ -268,9 +349,11 @@ def _epochs(
     ) -> tuple[Trial, Logs]:
         def all_of(trials: Trial, order: Order) -> tuple[Trial, Logs]:
             if is_shared:
-                return _mapped(lambda one: epoch(one, data, order, validation), trials, size)
+                return _mapped(lambda one: epoch(one, data, order, validation), trials, size, count)
             both = trials, order
-            return _mapped(lambda both: epoch(both[0], data, both[1], validation), both, size)
+            return _mapped(
+                lambda both: epoch(both[0], data, both[1], validation), both, size, count
+            )
 
         def body(trials: Trial, now: tuple) -> tuple[Trial, Logs]:
             order, is_turn, number = now
@@ -288,8 +371,39 @@ def _epochs(
     return epochs
 
 
-def _mapped(function: Callable, values: Any, size: int) -> Any:
-    """A function of each along the leading axis, so many at the same time."""
-    if size < len(jax.tree_util.tree_leaves(values)[0]):
+def _mapped(function: Callable, values: Any, size: int, count: jax.Array | None) -> Any:
+    """A function of each along the leading axis, so many at the same time.
+
+    Args:
+        count: how many there are to be, a number that may be traced; what it gives for others is
+            anything. None: all.
+    """
+    total = len(jax.tree_util.tree_leaves(values)[0])
+    if size >= total:
+        return jax.vmap(function)(values)
+    if count is None:
         return jax.lax.map(function, values, batch_size=size)
-    return jax.vmap(function)(values)
+    places = -(-total // size) * size
+    filled = jax.tree_util.tree_map(lambda v: _lengthened(v, places), values)
+
+    def one_block(number: jax.Array, results: Any) -> Any:
+        begin = number * size
+        block = jax.tree_util.tree_map(
+            lambda v: jax.lax.dynamic_slice_in_dim(v, begin, size), filled
+        )
+        return jax.tree_util.tree_map(
+            lambda all_of, new: jax.lax.dynamic_update_slice_in_dim(all_of, new, begin, 0),
+            results,
+            jax.vmap(function)(block),
+        )
+
+    shapes = jax.eval_shape(jax.vmap(function), filled)
+    results = jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), shapes)
+    results = jax.lax.fori_loop(0, (count + size - 1) // size, one_block, results)
+    return jax.tree_util.tree_map(lambda v: v[:total], results)
+
+
+def _lengthened(values: jax.Array, count: int) -> jax.Array:
+    """Values along a first axis of so many, behind them the first again."""
+    more = jnp.broadcast_to(values[:1], (count - len(values), *values.shape[1:]))
+    return jnp.concatenate([values, more])

@@ -1,7 +1,7 @@
 """The result of a sweep."""
 
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from jkeras.search.strategies import Objective
 from jkeras.training.step.initial_state import init_train_state
 
 if TYPE_CHECKING:
+    from jkeras.visualization.two_runs import RunComparison
     from jkeras.training.shell.trainer import Trainer
 
 
@@ -30,10 +31,12 @@ class Result:
     Attributes:
         table: one dict for each trial, in their order: its number, its values, how many epochs it
             was trained, its last logs, and its "status", "done", "stopped" before the last epoch,
-            or "failed" where its objective is no number.
+            or "failed" where its objective is no number. With constraints also whether it is
+            "feasible", that is keeps all of them.
         history: {name: array (trials, epochs)} of the logs; NaN where a trial was not trained.
         numbers: the same of the numbers, which population-based training changes.
-        objective: its name and whether it is a "min" or "max".
+        objective: its name and whether it is a "min" or "max"; `objectives` all of them.
+        callbacks: {trial: its copies of the callbacks}.
         compiles: how many programs were compiled.
 
     >>> import jkeras, numpy as np
@@ -54,9 +57,11 @@ class Result:
         rows: Sequence[dict[str, Any]],
         members: Sequence[Member],
         ledger: Ledger,
-        objective: Objective,
+        objectives: Sequence[Objective],
+        callbacks: Mapping[int, list],
     ) -> None:
-        self.objective = objective
+        self.objective, self.objectives = objectives[0], list(objectives)
+        self.callbacks = dict(callbacks)
         self.history = ledger.logs
         self.numbers = ledger.numbers
         self._maker = maker
@@ -68,20 +73,25 @@ class Result:
     def _row(self, trial: int, ledger: Ledger) -> dict[str, Any]:
         epochs, logs = ledger.epochs_of(trial), ledger.last(trial)
         status = "stopped"
-        if epochs == ledger.shape[1]:
+        population, number = self._members[trial]
+        if epochs == ledger.shape[1] or number in population.finished:
             status = "done"
         if not np.isfinite(logs[self.objective.name]):
             status = "failed"
+        limits = {}
+        if self.objective.limits:
+            limits = {"feasible": bool(self.objective.violations(logs) == 0)}
         return {
             "trial": trial,
             **self._rows[trial],
             "epochs": epochs,
             **dict(sorted(logs.items())),
+            **limits,
             "status": status,
         }
 
     def __repr__(self) -> str:
-        name, mode = self.objective
+        name, mode, *_ = self.objective
         done = sum(row["status"] == "done" for row in self.table)
         return f"Result({len(self.table)} trials, {done} done, objective={mode} of {name!r})"
 
@@ -95,21 +105,50 @@ class Result:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The row of the table of the best trial, of those that were trained to the end.
+        """The row of the table of the best trial, of those that were trained to the end and keep
+        all constraints.
 
         Raises:
-            ValueError: all of them failed.
+            ValueError: all of them failed, or none keeps the constraints.
         """
+        done = self._candidates()
+        scores = self.objective.values(
+            {self.objective.name: np.array([row[self.objective.name] for row in done])}
+        )
+        return done[int(np.argmax(scores))]
+
+    @property
+    def front(self) -> list[dict[str, Any]]:
+        """The rows of those trials, of the same, that no other is better than in one objective
+        without being worse in another: Pareto's front, in the order of the first objective.
+
+        Raises:
+            ValueError: as of `best`; an objective of several numbers.
+        """
+        done = self._candidates()
+        columns = []
+        for objective in self.objectives:
+            column = np.array([row[objective.name] for row in done], "float64")
+            columns.append(objective.values({objective.name: column}))
+        scores = np.stack(columns, axis=1)
+        is_as_good = (scores[:, None] >= scores).all(-1)
+        is_better = is_as_good & (scores[:, None] > scores).any(-1)
+        kept = np.flatnonzero(~is_better.any(axis=0))
+        return [done[i] for i in kept[np.argsort(-scores[kept, 0], kind="stable")]]
+
+    def _candidates(self) -> list[dict[str, Any]]:
+        """The rows that may be the best."""
         done = [row for row in self.table if row["status"] == "done"]
         if not done:
             raise ValueError(
                 f"No trial reached the last epoch with a finite {self.objective.name!r}. See "
                 "`result.table`, and search lower learning rates."
             )
-        scores = self.objective.scores(
-            {self.objective.name: np.array([row[self.objective.name] for row in done])}
-        )
-        return done[int(np.argmax(scores))]
+        feasible = [row for row in done if row.get("feasible", True)]
+        if not feasible:
+            limits = ", ".join(f"{name} {limit}" for name, limit in self.objective.limits)
+            raise ValueError(f"No trial keeps the constraints {limits}. See `result.table`.")
+        return feasible
 
     @property
     def best_model(self) -> "Trainer":
@@ -124,7 +163,7 @@ class Result:
             ValueError: the trial was stopped before, and its weights are gone.
         """
         population, number = self._members[trial]
-        if number not in population.alive:
+        if number not in population.alive and number not in population.finished:
             expected = "the number of a trial whose weights were kept"
             raise ValueError(explain("Result.model", expected, f"{trial}, which was stopped"))
         model = self._with_numbers(trial, self._rows[trial])
@@ -151,6 +190,22 @@ class Result:
         return self._maker.with_numbers(row, shapes, population.model)
 
     # ------------------------------------------------------------ pictures
+
+    def compare(self, first: int, second: int) -> "RunComparison":
+        """What differs between two trials: their values, and what they gave, as a table and a
+        picture; see `jkeras.visualization.compare_runs`.
+        """
+        from jkeras.visualization.two_runs import of_values
+
+        curves = []
+        for trial in (first, second):
+            epochs = self.table[trial]["epochs"]
+            curves.append({name: v[trial, :epochs].tolist() for name, v in self.history.items()})
+        rows = [
+            {**self._rows[trial], "status": self.table[trial]["status"]}
+            for trial in (first, second)
+        ]
+        return of_values((f"trial {first}", f"trial {second}"), rows, curves)
 
     def plot(self, number: str | None = None, ax: Any = None) -> Any:
         """Draws the objective: of all trials over the epochs, or over the values of a number; needs

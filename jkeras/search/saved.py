@@ -34,9 +34,9 @@ class Saved:
         if self.checkpointer is not None:
             self.checkpointer.close()
 
-    def stops(self, epoch: int, rung: Rung) -> Iterator[int]:
-        """The epochs up to which to train, one after the other, to a rung."""
-        if self.checkpointer is None:
+    def stops(self, epoch: int, rung: Rung, each: bool) -> Iterator[int]:
+        """The epochs up to which to train, one after the other, to a rung; with `each` all."""
+        if self.checkpointer is None and not each:
             if epoch < rung.epoch:
                 yield rung.epoch
             return
@@ -51,7 +51,7 @@ class Saved:
             "alive": population.alive.tolist(),
             "ledger": ledger.state(trials),
         }
-        self.checkpointer.save(population.trials, extra, step=population.epoch)
+        self.checkpointer.save(population.kept, extra, step=population.epoch)
 
     def restore(
         self, population: Population, ledger: Ledger, trials: Sequence[int], rungs: Sequence[Rung]

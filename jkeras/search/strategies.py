@@ -24,27 +24,95 @@ class Rung(typing.NamedTuple):
     keep: int
 
 
+class Limit(typing.NamedTuple):
+    """What an entry of the logs has to keep: at least a number, or at most."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def violation(self, values: typing.Any) -> typing.Any:
+        """By how much values miss it, as a share of the number; 0 where it is kept, infinite for
+        what is no number.
+
+        >>> print(Limit(low=2.0).violation(jnp.array([1.0, 2.0, jnp.nan])))
+        [0.5 0.  inf]
+        """
+        numpy = jnp if isinstance(values, jax.Array) else np
+        bound = self.low if math.isfinite(self.low) else self.high
+        missed = numpy.maximum(numpy.maximum(self.low - values, values - self.high), 0)
+        return numpy.where(numpy.isnan(values), numpy.inf, missed / (abs(bound) or 1.0))
+
+
+def at_least(number: float) -> Limit:
+    """For `constraints`: an entry of the logs has to be a number or above.
+
+    >>> at_least(0.9)
+    Limit(low=0.9, high=inf)
+    """
+    return Limit(low=_finite(number, "at_least"))
+
+
+def at_most(number: float) -> Limit:
+    """For `constraints`: an entry of the logs has to be a number or below.
+
+    >>> at_most(0.1)
+    Limit(low=-inf, high=0.1)
+    """
+    return Limit(high=_finite(number, "at_most"))
+
+
+def _finite(number: float, where: str) -> float:
+    if (
+        isinstance(number, bool)
+        or not isinstance(number, (int, float))
+        or not math.isfinite(number)
+    ):
+        raise ValueError(explain(where, "a number", repr(number)))
+    return float(number)
+
+
 class Objective(typing.NamedTuple):
-    """What is to be reached: an entry of the logs, and whether "min" or "max" of it."""
+    """What is to be reached: an entry of the logs, and whether "min" or "max" of it; and limits
+    that other entries have to keep, (name, limit) each.
+    """
 
     name: str
     mode: str
+    limits: tuple[tuple[str, Limit], ...] = ()
 
     def check(self, logs: Mapping[str, typing.Any]) -> None:
         """Raises ValueError unless the logs have it."""
-        if self.name not in logs:
-            raise ValueError(
-                f"The objective is {self.name!r}, which the logs do not have: {sorted(logs)}."
-                f"{suggestion(self.name, logs)}"
-            )
+        for name in (self.name, *(limited for limited, _ in self.limits)):
+            if name not in logs:
+                raise ValueError(
+                    f"The objective is {name!r}, which the logs do not have: {sorted(logs)}."
+                    f"{suggestion(name, logs)}"
+                )
 
-    def scores(self, logs: Mapping[str, typing.Any]) -> typing.Any:
-        """Higher is better; what is no number is the worst of all."""
-        self.check(logs)
+    def values(self, logs: Mapping[str, typing.Any]) -> typing.Any:
+        """Higher is better, whatever the limits; what is no number is the worst of all."""
         values = logs[self.name]
         numpy = jnp if isinstance(values, jax.Array) else np
         values = values if self.mode == "max" else -values
         return numpy.where(numpy.isnan(values), -numpy.inf, values)
+
+    def violations(self, logs: Mapping[str, typing.Any]) -> typing.Any:
+        """By how much all limits together are missed."""
+        return sum(limit.violation(logs[name]) for name, limit in self.limits)
+
+    def scores(self, logs: Mapping[str, typing.Any]) -> typing.Any:
+        """Higher is better. With limits they are ranks: what keeps all of them comes before what
+        misses one, and of the latter what misses less (Deb 2000).
+        """
+        self.check(logs)
+        values = self.values(logs)
+        if not self.limits:
+            return values
+        numpy = jnp if isinstance(values, jax.Array) else np
+        is_nothing = numpy.isneginf(values)
+        missed = numpy.where(is_nothing, numpy.inf, self.violations(logs))
+        ranks = numpy.argsort(numpy.lexsort((-values, missed)))
+        return numpy.where(is_nothing, -numpy.inf, -ranks.astype("float32"))
 
 
 @dataclasses.dataclass(frozen=True)

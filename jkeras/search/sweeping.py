@@ -2,24 +2,29 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jkeras.callbacks.base import Callback
 from jkeras.core.errors import explain
 from jkeras.search.ledger import Ledger
 from jkeras.search.making import Maker
-from jkeras.search.objective import objective_of
+from jkeras.search.objective import objectives_of
 from jkeras.search.population import SweepData, Population
 from jkeras.search.result import Member, Result
 from jkeras.search.saved import Saved
 from jkeras.search.space import Space, sampled
-from jkeras.search.strategies import Objective, Random, strategy_of
+from jkeras.search.strategies import PBT, Limit, Objective, Random, strategy_of
+from jkeras.search.streamed import Streamed, check_stream
+from jkeras.search.watching import Watch
 from jkeras.training.data import ArraySource, make_source
 
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
+
+PARTS = 4  # into which trials that callbacks may end are cut: those that are left are one or more
 
 
 def sweep(
@@ -35,11 +40,14 @@ def sweep(
     sample_weight: Any = None,
     batch_size: int | None = None,
     shuffle: bool | str = True,
-    objective: str | None = None,
-    mode: str = "auto",
+    objective: str | Sequence[str] | None = None,
+    mode: str | Sequence[str] = "auto",
     seed: int = 0,
     chunk: int | None = None,
     checkpoint: str | os.PathLike | None = None,
+    constraints: Mapping[str, Limit] | None = None,
+    callbacks: Sequence[Callback] = (),
+    steps_per_epoch: int | None = None,
 ) -> Result:
     """Trains a model with many values of its numbers, all at the same time.
 
@@ -56,28 +64,37 @@ def sweep(
 
     Args:
         make: gives a new compiled model.
-        x, y, sample_weight, batch_size, shuffle: arrays and options as of `fit`.
+        x, y, sample_weight, batch_size, shuffle: data and options as of `fit`. Of a source of
+            batches each epoch is read once, with the order of `seed`, for all trials.
         space: {name: list of values, `log(low, high)` or `uniform(low, high)`}.
         trials: how many; None, where all are lists: one of each combination.
         strategy: "random", "halving" or "pbt"; or a `Halving` or `PBT` with its options. Groups are
             halved, or bred, each for itself.
         epochs: of a trial that is not stopped before.
-        validation_data: `(x, y)` or `(x, y, sample_weight)`, for the logs "val_…".
+        validation_data: `(x, y)` or `(x, y, sample_weight)`, for the logs "val_…"; or a data set,
+            which is read once.
         objective: what to reach, a name in the logs; None: the loss, "val_loss" if there is a
-            validation.
-        mode: "min" or "max" of it; "auto": by the metric's own direction.
+            validation. Of several names the first decides which trial is the best, and which go
+            on; `Result.front` goes by all.
+        mode: "min" or "max" of it, or of each; "auto": by the metric's own direction.
         seed: of what is sampled; of order and dropout too where the space has no "seed".
         chunk: how many trials are trained at the same time; None: all, or as many as there is
             memory for.
         checkpoint: a folder: the sweep is saved there after each epoch, and goes on from there to
             the same bits.
+        constraints: {name in the logs: `at_least(number)` or `at_most(number)`}: trials that keep
+            all of them come before those that do not.
+        callbacks: of which each trial has copies, `Result.callbacks`. They see its results after
+            each epoch, and may set `model.stop_training`; then the trial is done. Not with "pbt".
+        steps_per_epoch: of a source of batches.
 
     Returns:
         A `Result`: `best`, `best_model`, `table`, `history`, `plot()`.
 
     Raises:
         ValueError: a name that the model has no number for (all are listed), a value that cannot be
-            its, or data that is not arrays.
+            its, data that cannot be read as often as it would have to be; a callback that asks for
+            more than results.
         MemoryError: there is no memory for one trial beside the states of all.
 
     >>> import jkeras, numpy as np
@@ -91,38 +108,57 @@ def sweep(
     >>> result.best["learning_rate"], result.compiles
     (0.1, 1)
     """
-    _check_counts(epochs=epochs, chunk=chunk)
+    _check_counts(epochs=epochs, chunk=chunk, steps_per_epoch=steps_per_epoch)
     strategy = strategy_of(strategy)
+    _check_callbacks(callbacks, strategy, checkpoint)
     rows = sampled(space, trials, seed)
     maker = Maker(make, space)
     ledger = Ledger(len(rows), epochs)
     members: list[Member | None] = [None] * len(rows)
+    watched: dict[int, list[Callback]] = {}
     with contextlib.ExitStack() as opened:
-        data = data_of((x, y, sample_weight), batch_size, shuffle, validation_data, seed, chunk)
+        arrays = x, y, sample_weight
+        data = data_of(arrays, batch_size, shuffle, validation_data, seed, chunk, steps_per_epoch)
         opened.enter_context(contextlib.closing(data.source))
-        for number, group in enumerate(maker.groups(rows)):
+        groups = maker.groups(rows)
+        check_stream(data.source, len(groups), checkpoint is not None)
+        for number, group in enumerate(groups):
             model = maker.model(rows[group[0]])
             validates = data.validation is not None
-            reached = objective_of(model, objective, mode, validates)
+            reached = objectives_of(model, objective, mode, validates, constraints)
             values = [maker.values_of(rows[trial]) for trial in group]
-            turn = strategy.turn(space, reached)
+            turn = strategy.turn(space, reached[0])
             population = Population(model, data, values, turn)
             folder = None if checkpoint is None else os.path.join(checkpoint, str(number))
-            what = [[rows[trial] for trial in group], epochs, str(strategy), reached, seed]
+            what = [[rows[trial] for trial in group], epochs, str(strategy), reached[0], seed]
+            watch = Watch(callbacks, group, model, epochs) if callbacks else None
             with Saved(folder, what) as saved:
-                _train(population, strategy, reached, ledger, group, saved)
+                _train(population, strategy, reached, ledger, group, saved, watch)
             for index, trial in enumerate(group):
                 members[trial] = Member(population, index)
-    return Result(maker, rows, members, ledger, reached)
+            watched |= watch.of_trials if watch else {}
+    return Result(maker, rows, members, ledger, reached, watched)
+
+
+def _check_callbacks(callbacks: Sequence[Callback], strategy: Random, checkpoint: Any) -> None:
+    if not callbacks:
+        return
+    if isinstance(strategy, PBT):
+        wanted = "no callbacks with 'pbt', in which trials become copies of others"
+        raise ValueError(explain("sweep", wanted, f"{len(callbacks)}"))
+    if checkpoint is not None:
+        wanted = "no callbacks with `checkpoint`, which does not keep what they remember"
+        raise ValueError(explain("sweep", wanted, f"{len(callbacks)}"))
 
 
 def _train(
     population: Population,
     strategy: Random,
-    objective: Objective,
+    objectives: Sequence[Objective],
     ledger: Ledger,
     group: Sequence[int],
     saved: Saved,
+    watch: Watch | None,
 ) -> None:
     """Trains the trials of a group, from rung to rung.
 
@@ -132,16 +168,33 @@ def _train(
     group = np.asarray(group)
     epochs = ledger.shape[1]
     rungs = strategy.rungs(len(group), epochs)
+    counts = [len(group), *(rung.keep for rung in rungs[:-1])]
+    if watch is not None:
+        counts.append(-(-len(group) // PARTS))  # trials may end at any time
+    population.plan([rung.epoch for rung in rungs], counts)
     saved.restore(population, ledger, group, rungs)
     for rung in rungs:
-        for until in saved.stops(population.epoch, rung):
+        for until in saved.stops(population.epoch, rung, each=watch is not None):
             begin, trials = population.epoch, group[population.alive]
+            if not len(trials):
+                break
+            if watch is not None:
+                watch.before(begin, trials)
             results = population.train_until(until, strategy.turns(epochs))
-            objective.check(results["logs"])
+            for objective in objectives:
+                objective.check(results["logs"])
             ledger.add(trials, begin, results)
-            if until == rung.epoch and rung.keep < len(trials):
-                population.keep(_best(objective, results["logs"], rung.keep))
+            logs = results["logs"]
+            if watch is not None:
+                last = {name: values[-1] for name, values in logs.items()}
+                ends = watch.after(begin, trials, last)
+                population.finish(ends)
+                logs = {name: values[:, ~ends] for name, values in logs.items()}
+            if until == rung.epoch and rung.keep < len(population.alive):
+                population.keep(_best(objectives[0], logs, rung.keep))
             saved.save(population, ledger, group)
+    if watch is not None:
+        watch.end()
 
 
 def _best(objective: Objective, logs: dict[str, np.ndarray], count: int) -> np.ndarray:
@@ -157,24 +210,31 @@ def data_of(
     validation_data: Any,
     seed: int,
     chunk: int | None,
+    steps: int | None = None,
 ) -> SweepData:
     """What all trials share, from the arguments of `sweep`; `arrays`: x, y, sample_weight."""
-    source = _arrays(*arrays, batch_size, shuffle)
+    source = make_source(*arrays, batch_size, shuffle)
+    if not isinstance(source, ArraySource):
+        source = Streamed(source, steps, seed)
+    elif steps is not None:
+        fix = "leave it out, or give a source of batches"
+        raise ValueError(explain("sweep", "no `steps_per_epoch` of arrays", f"{steps}", fix))
     validation = None
     if validation_data is not None:
-        validation = _arrays(*(*validation_data, None, None)[:3], batch_size)
+        validation = _validation(validation_data, batch_size)
     return SweepData(source, validation, seed, chunk)
 
 
-def _arrays(
-    x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool | str = False
-) -> ArraySource:
-    source = make_source(x, y, sample_weight, batch_size, shuffle)
-    if not isinstance(source, ArraySource):
-        raise ValueError(
-            explain("sweep", "arrays, which are put on the device once", f"{type(x).__name__}")
-        )
-    return source
+def _validation(data: Any, batch_size: int | None) -> ArraySource:
+    """The rows of a validation: arrays, or what a data set gives in one pass."""
+    if isinstance(data, (tuple, list)):
+        source = make_source(*(*data, None, None)[:3], batch_size)
+    else:
+        source = make_source(data, batch_size=batch_size)
+    if isinstance(source, ArraySource):
+        return source
+    with contextlib.closing(Streamed(source, None, 0)) as streamed:
+        return streamed.epoch(0)
 
 
 def _check_counts(**counts: int | None) -> None:

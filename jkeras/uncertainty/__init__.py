@@ -30,6 +30,7 @@ from jkeras.uncertainty.scoring import (
     sample_crps,
 )
 from jkeras.uncertainty.statistics import batch_statistics
+from jkeras.uncertainty.subnetwork import Subnetwork
 from jkeras.uncertainty.swag_callback import SWAG
 
 __all__ = exported(globals(), "conformal", "losses", "metrics", "swag")

@@ -27,4 +27,5 @@ from jkeras.uncertainty.scoring import gaussian_negative_log_likelihood as gauss
 from jkeras.uncertainty.scoring import negative_log_likelihood as negative_log_likelihood
 from jkeras.uncertainty.scoring import sample_crps as sample_crps
 from jkeras.uncertainty.statistics import batch_statistics as batch_statistics
+from jkeras.uncertainty.subnetwork import Subnetwork as Subnetwork
 from jkeras.uncertainty.swag_callback import SWAG as SWAG

@@ -22,6 +22,8 @@ from jkeras.kernel import apply as kernel
 from jkeras.kernel import tree
 from jkeras.uncertainty.curvature import AT_ONCE
 from jkeras.uncertainty.checks import as_probabilities
+from jkeras.uncertainty.head_fits import FitHeads, PredictionsOfHeads, check_noises, noises_of
+from jkeras.uncertainty.heads import TUNED, Heads, HeadsFunction, each, heads_of
 from jkeras.uncertainty.likelihood import LINKS, WHERE, Likelihood, averaged
 from jkeras.uncertainty.outputs import logits_of, loss_takes_logits, outputs_of
 from jkeras.uncertainty.posterior import (
@@ -31,13 +33,12 @@ from jkeras.uncertainty.posterior import (
     posterior,
     sampled_outputs,
 )
+from jkeras.uncertainty.subnetwork import Subnetwork, Within, check_structure, chosen_of
 
 if TYPE_CHECKING:
     from jkeras.training.types import Tree
 
 LAST = "last_layer"
-LIKELIHOODS = ("classification", "regression")
-TUNED = "marglik"
 ROWS_LOOKED_AT = 32  # of outputs that are to be probabilities
 DIGITS = 1.0  # of the smallest precision: below that many roundings it is not known
 EXACT = 1e-6  # of the labels' size; what outputs miss by rounding
@@ -50,7 +51,8 @@ class Laplace:
         model: whose values it keeps as they were.
         posterior: the distribution, a value. Its mean are the params that are uncertain.
         likelihood: of labels by outputs.
-        noise: standard deviation of the labels of a regression, as it was given or found.
+        noise: standard deviation of the labels of a regression, as it was given or found; of a
+            model with several outputs, or outputs per position, a dict by their names.
 
     >>> import numpy as np, jkeras
     >>> x = np.array([[3.0], [4.0]])
@@ -67,13 +69,14 @@ class Laplace:
         model: Layer,
         fitted: Posterior,
         rest: tuple[dict, dict],
-        likelihood: Likelihood,
-        noise: float,
-        function: Callable,
+        likelihood: "_Plain | _OfHeads",
+        noise: Any,
     ) -> None:
-        self.model, self.posterior, self.likelihood, self.noise = model, fitted, likelihood, noise
+        self.model, self.posterior, self.likelihood = model, fitted, likelihood.likelihood
+        self.noise = likelihood.named(noise)
+        self._noises = noise
         self._rest = rest  # params that are not uncertain, state
-        self._function = function
+        self._of = likelihood
 
     @property
     def covariance(self) -> np.ndarray:
@@ -100,8 +103,12 @@ class Laplace:
         """
         rng = jax.random.key(rng) if isinstance(rng, int) else rng
         fixed, _ = self._rest
+        samples = self.posterior.sample(rng, count)
+        if isinstance(self._of.function, Within):
+            samples = jax.vmap(self._of.function.whole, (0, None))(samples, fixed)
+            fixed = fixed["fixed"]
         repeated = jax.tree_util.tree_map(lambda v: jnp.repeat(v[None], count, axis=0), fixed)
-        return tree.merge(repeated, self.posterior.sample(rng, count))
+        return tree.merge(repeated, samples)
 
     def predict(
         self,
@@ -124,35 +131,32 @@ class Laplace:
 
         Returns:
             Of a classifier probabilities (rows, classes). Of a regression (mean, variance), both
-            (rows, outputs); the variance is that of labels, their noise in it.
+            (rows, outputs); the variance is that of labels, their noise in it. Of several outputs
+            the structure of these, with axes of positions after the rows.
 
         Raises:
             ValueError: an unknown link, no key for "mc", "bridge" for a single output.
         """
-        kind = self.likelihood.kind
         self._check_link(link, rng)
         key = jax.random.key(rng) if isinstance(rng, int) else rng
-        predict = _Predict(self._function, kind, link, samples)
+        predict = self._of.predictor(link, samples)
         program = program_of(self.model, ("laplace", predict), lambda: jax.jit(predict))
         if batch_size is None:
-            outputs = jax.eval_shape(self._function, self.posterior.mean, *self._rest, x).shape[1]
+            function = self._of.function
+            outputs = jax.eval_shape(function, self.posterior.mean, *self._rest, x).shape[1]
             batch_size = max(AT_ONCE // (outputs * self.posterior.parameters), 1)
-        run = lambda rows, _: program(self.posterior, *self._rest, rows, key)  # noqa: E731
-        result = by_batches(run, x, batch_size, is_pure=False)
-        if kind != "gaussian":
-            return result
-        mean, variance = result
-        return mean, variance + self.noise**2
+        run = lambda rows, _: program(self.posterior, *self._rest, rows, key, self._noises)  # noqa: E731
+        return self._of.arranged(by_batches(run, x, batch_size, is_pure=False))
 
     def _check_link(self, link: str, rng: Any) -> None:
         check_choice("link", link, LINKS, WHERE)
-        kind = self.likelihood.kind
-        if kind == "gaussian":
+        kinds = self._of.kinds
+        if not kinds & {"softmax", "sigmoid"}:
             return
         if link == "mc" and rng is None:
             advice = "give `rng=0`, or a key"
             raise ValueError(explain(WHERE, "a key for samples", "rng=None", advice))
-        if link == "bridge" and kind == "sigmoid":
+        if link == "bridge" and "sigmoid" in kinds:
             advice = "take 'probit' or 'mc'"
             raise ValueError(explain(WHERE, "several classes for 'bridge'", "one output", advice))
 
@@ -168,10 +172,11 @@ def laplace(
     *,
     structure: str = "full",
     prior_precision: float | str = 1.0,
-    likelihood: str = "classification",
-    noise: float | str = TUNED,
-    from_logits: bool | None = None,
+    likelihood: Any = "classification",
+    noise: Any = TUNED,
+    from_logits: Any = None,
     batch_size: int | None = None,
+    subnetwork: Subnetwork | None = None,
 ) -> Laplace:
     """A Laplace approximation of a trained model: its params become a normal distribution around
     what they are, with the curvature of the likelihood and of a prior as its precision (MacKay
@@ -179,9 +184,11 @@ def laplace(
     matrix over all rows. The model itself stays as it is, and is asked as at inference.
 
     Args:
-        model: trained, with one output (rows, numbers). Params that are frozen are certain.
+        model: trained, with outputs (rows, …, numbers), such as those of each token. Params that
+            are frozen are certain.
         x, y: the rows that it was trained on, and labels: integers or probabilities of classes, 0
-            and 1 for one output, numbers for a regression.
+            and 1 for one output, numbers for a regression; in the structure of the outputs. Labels
+            of positions that are masked do not count.
         structure: of the curvature. "full": the whole matrix, of up to 16,384 parameters. "kron":
             for each weight the Kronecker product of two matrices, one of what goes into the
             layer, one of the gradients of what comes out (Martens and Grosse 2015,
@@ -189,13 +196,16 @@ def laplace(
             last layer that has weights; all others are certain.
         prior_precision: of the normal prior around 0; "marglik": that which makes the marginal
             likelihood largest.
-        likelihood: "classification" or "regression".
+        likelihood: "classification", "regression", or "heteroscedastic" for outputs that say a mean
+            and a variance, as `losses.GaussianNegativeLogLikelihood` takes them. With several
+            outputs a list or dict, or one for all of them; `noise` and `from_logits` too.
         noise: standard deviation of the labels of a regression around the outputs; "marglik": that
             which makes the marginal likelihood largest, together with the precision of the prior
             where that is to be found, too.
         from_logits: whether outputs of a classifier are logits; None: what it was compiled with
             says, or a softmax or sigmoid at its end.
         batch_size: how many rows there are at once; None: as many as memory has place for.
+        subnetwork: which numbers are uncertain, with "full", "diag" or "last_layer"; None: all.
 
     Raises:
         ValueError: an unknown structure or likelihood, more parameters than the structure takes,
@@ -213,28 +223,39 @@ def laplace(
     [[0.029999999329447746, 0.9700000286102295]]
     """
     check_choice("structure", structure, (*STRUCTURES, LAST), WHERE)
-    check_choice("likelihood", likelihood, LIKELIHOODS, WHERE)
-    is_regression = likelihood == "regression"
-    tuned = prior_precision == TUNED, is_regression and noise == TUNED
-    _check_precision(prior_precision, noise)
     x = jax.tree_util.tree_map(jnp.asarray, x)
     params, state = values_of(model, x, None, None)
+    found = heads_of(model, (params, state, x), likelihood, from_logits)
     uncertain, fixed = _uncertain(model, params, state, x, structure == LAST)
-    kind, function = _function(model, likelihood, from_logits, params, state, x)
-    outputs = jax.eval_shape(function, uncertain, fixed, state, x)
-    if function.from_logits is False:
-        _check_probabilities(model, params, state, x)
-    y = Likelihood(kind).labels(y, outputs.shape)
+    if found is None:
+        (likelihood,) = each(likelihood, [""], "likelihood")
+        (from_logits,), (noise,) = (
+            each(from_logits, [""], "from_logits"),
+            each(noise, [""], "noise"),
+        )
+        _check_precision(prior_precision, noise)
+        of = _plain(model, likelihood, from_logits, (params, state, x))
+        y = of.likelihood.labels(y, jax.eval_shape(of.function, uncertain, fixed, state, x).shape)
+    else:
+        _check_precision(prior_precision, 1.0)
+        of = _OfHeads(*found, HeadsFunction(model, found[0]))
+        y = of.likelihood.labels(y, len(jax.tree_util.tree_leaves(x)[0]))
+        _check_heads(model, found[0], params, state, x)
     chosen = "full" if structure == LAST else structure
-    fit = _Fit(function, kind, chosen, batch_size, tuned)
+    precision = 1.0 if prior_precision == TUNED else prior_precision
+    if subnetwork is not None:
+        check_structure(structure)
+        fit, noises = of.fit("diag", batch_size, False, 1.0)
+        alone = program_of(model, ("laplace", fit), lambda f=fit: jax.jit(f))
+        diagonal = lambda: alone(uncertain, fixed, state, x, y, 1.0, noises)[0].curvature.values  # noqa: E731
+        uncertain, fixed = chosen_of(subnetwork, uncertain, fixed, diagonal)
+        of = dataclasses.replace(of, function=Within(of.function))
+    fit, noises = of.fit(chosen, batch_size, prior_precision == TUNED, noise)
     program = program_of(model, ("laplace", fit), lambda: jax.jit(fit))
-    numbers = (1.0 if n == TUNED else n for n in (prior_precision, noise))
-    fitted = program(uncertain, fixed, state, x, y, *numbers)
-    if tuned[1]:
-        _check_residuals(fitted, y)
+    fitted, noises = program(uncertain, fixed, state, x, y, precision, noises)
+    of.check(fitted, y, noises, noise)
     _check_digits(float(fitted.digits))
-    noise = float(fitted.residuals.noise) if is_regression else 1.0
-    return Laplace(model, fitted, (fixed, state), Likelihood(kind), noise, function)
+    return Laplace(model, fitted, (fixed, state), of, noises)
 
 
 def _check_precision(prior_precision: Any, noise: Any) -> None:
@@ -279,16 +300,97 @@ def _check_digits(digits: Any) -> None:
         warnings.warn(explain(WHERE, wanted, received, fix), stacklevel=3)
 
 
-def _function(
-    model: Any, likelihood: str, from_logits: bool | None, params: "Tree", state: "Tree", x: Any
-) -> "tuple[str, _Outputs]":
-    """(kind of the likelihood, `_Outputs`)"""
+def _plain(model: Any, likelihood: str, from_logits: bool | None, values: tuple) -> "_Plain":
+    """Of a model with one output (rows, numbers).
+
+    Args:
+        values: (params, state, x).
+    """
+    params, state, x = values
     if likelihood == "regression":
-        return "gaussian", _Outputs(model, None, True)
+        return _Plain(Likelihood("gaussian"), _Outputs(model, None, True))
     from_logits = loss_takes_logits(model) if from_logits is None else from_logits
     function = _Outputs(model, from_logits, False)
     outputs = jax.eval_shape(function, params, {}, state, x)
-    return ("sigmoid" if outputs.shape[1] == 1 else "softmax"), function
+    if from_logits is False:
+        _check_probabilities(model, params, state, x)
+    return _Plain(Likelihood("sigmoid" if outputs.shape[1] == 1 else "softmax"), function)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plain:
+    """What is done with one output (rows, numbers)."""
+
+    likelihood: Likelihood
+    function: Callable
+
+    @property
+    def kinds(self) -> set[str]:
+        return {self.likelihood.kind}
+
+    def fit(
+        self, structure: str, batch_size: int | None, is_prior_tuned: bool, noise: Any
+    ) -> tuple[Callable, jax.Array]:
+        is_noise_tuned = self.likelihood.kind == "gaussian" and noise == TUNED
+        tuned = is_prior_tuned, is_noise_tuned
+        fit = _Fit(self.function, self.likelihood.kind, structure, batch_size, tuned)
+        return fit, jnp.asarray(1.0 if noise == TUNED else noise)
+
+    def check(self, fitted: Posterior, y: Any, noises: jax.Array, noise: Any) -> None:
+        if self.likelihood.kind == "gaussian" and noise == TUNED:
+            _check_residuals(fitted, y)
+
+    def named(self, noises: jax.Array) -> float:
+        return float(noises)
+
+    def predictor(self, link: str, samples: int) -> Callable:
+        return _Predict(self.function, self.likelihood.kind, link, samples)
+
+    def arranged(self, result: Any) -> Any:
+        return result
+
+
+@dataclasses.dataclass(frozen=True)
+class _OfHeads:
+    """The same of `Heads`."""
+
+    likelihood: Heads
+    structure: Any
+    function: Callable
+
+    @property
+    def kinds(self) -> set[str]:
+        return {head.likelihood.kind for head in self.likelihood.heads}
+
+    def fit(
+        self, structure: str, batch_size: int | None, is_prior_tuned: bool, noise: Any
+    ) -> tuple[Callable, jax.Array]:
+        noises, are_tuned = noises_of(self.likelihood, noise)
+        tuned = is_prior_tuned, are_tuned
+        return FitHeads(self.function, self.likelihood, structure, batch_size, tuned), noises
+
+    def check(self, fitted: Posterior, y: Any, noises: jax.Array, noise: Any) -> None:
+        check_noises(self.likelihood, noises, y)
+
+    def named(self, noises: jax.Array) -> dict[str, float]:
+        pairs = zip(self.likelihood.heads, noises.tolist())
+        return {head.name: found for head, found in pairs if head.has_noise}
+
+    def predictor(self, link: str, samples: int) -> Callable:
+        return PredictionsOfHeads(self.function, self.likelihood, link, samples)
+
+    def arranged(self, result: list) -> Any:
+        return jax.tree_util.tree_unflatten(self.structure, result)
+
+
+def _check_heads(model: Any, heads: Heads, params: "Tree", state: "Tree", x: Any) -> None:
+    """Looks at what the heads that are to give probabilities give for some rows."""
+    some = jax.tree_util.tree_map(lambda v: v[:ROWS_LOOKED_AT], x)
+    outputs, _ = model.apply(params, state, some, training=False)
+    for head, values in zip(heads.heads, jax.tree_util.tree_leaves(outputs)):
+        if head.likelihood.is_of_classes and head.from_logits is False:
+            fix = "say `from_logits=True` where they are logits"
+            as_probabilities(values, WHERE, f"outputs {head.name!r}", fix=fix)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -319,7 +421,7 @@ class _Fit:
 
     def __call__(
         self, uncertain: "Tree", fixed: "Tree", state: "Tree", x: Any, y: Any, *numbers: Any
-    ) -> Posterior:
+    ) -> tuple[Posterior, jax.Array]:
         prior_precision, noise = numbers
         fitted = posterior(
             lambda params, x: self.function(params, fixed, state, x),
@@ -332,7 +434,8 @@ class _Fit:
             noise=noise,
             batch_size=self.batch_size,
         )
-        return fitted.tuned(*self.tuned)
+        fitted = fitted.tuned(*self.tuned)
+        return fitted, noise if fitted.residuals is None else fitted.residuals.noise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -345,7 +448,7 @@ class _Predict:
     samples: int
 
     def __call__(
-        self, fitted: Posterior, fixed: "Tree", state: "Tree", x: Any, key: jax.Array | None
+        self, fitted: Posterior, fixed: "Tree", state: "Tree", x: Any, key: Any, noise: jax.Array
     ) -> Any:
         of_params = lambda params, x: self.function(params, fixed, state, x)  # noqa: E731
         if self.link == "mc" and self.kind != "gaussian":
@@ -354,7 +457,7 @@ class _Predict:
             return activation(logits).mean(0)
         mean, covariance = outputs_and_covariance(of_params, fitted, x)
         if self.kind == "gaussian":
-            return mean, jnp.diagonal(covariance, axis1=-2, axis2=-1)
+            return mean, jnp.diagonal(covariance, axis1=-2, axis2=-1) + noise**2
         return averaged(mean, covariance, self.kind, self.link)
 
 

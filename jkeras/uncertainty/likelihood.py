@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
+from jkeras.uncertainty.decomposition import as_gaussian
 from jkeras.uncertainty.checks import as_probabilities, check_labels, check_numbers, check_some
 
 WHERE = "uncertainty.laplace"
@@ -19,13 +20,21 @@ class Likelihood:
 
     Attributes:
         kind: "softmax" of logits (rows, classes), "sigmoid" of logits (rows, 1), or "gaussian"
-            around outputs (rows, numbers).
+            around outputs (rows, numbers); "heteroscedastic" around the first half of outputs
+            (rows, 2 numbers), with variances that the second half makes.
+        variance: of "heteroscedastic", as of `as_gaussian`.
 
     >>> Likelihood("sigmoid").log_prob(jnp.zeros((1, 1)), jnp.array([[1]]), jnp.ones(()))
     Array([-0.6931472], dtype=float32)
     """
 
     kind: str
+    variance: str = "softplus"
+
+    @property
+    def is_of_classes(self) -> bool:
+        """Whether labels are classes."""
+        return self.kind in ("softmax", "sigmoid")
 
     def root(self, outputs: jax.Array, noise: jax.Array) -> jax.Array:
         """S of which `S @ S.T` is the Hessian of a row's negative log-likelihood by its outputs:
@@ -37,11 +46,24 @@ class Likelihood:
         """
         if self.kind == "gaussian":
             return jnp.eye(len(outputs), dtype=outputs.dtype) / noise
+        if self.kind == "heteroscedastic":
+            return self._root_of_both(outputs)
         if self.kind == "sigmoid":
             p = jax.nn.sigmoid(outputs)
             return jnp.sqrt(p * jax.nn.sigmoid(-outputs))[:, None]
         p = jax.nn.softmax(outputs)
         return jnp.diag(jnp.sqrt(p)) - jnp.outer(p, jnp.sqrt(p))
+
+    def _root_of_both(self, outputs: jax.Array) -> jax.Array:
+        """Of a mean and a variance, whose Hessian is taken in the mean over labels: it is that of
+        Fisher, `1 / v` of the mean and `(dv / v)^2 / 2` of what makes the variance.
+        """
+        _, variance = as_gaussian(outputs, self.variance)
+        raw = outputs[len(variance) :]
+        made = lambda raw: as_gaussian(jnp.concatenate([raw, raw]), self.variance)[1]  # noqa: E731
+        _, slopes = jax.jvp(made, (raw,), (jnp.ones_like(raw),))
+        both = jnp.concatenate([1 / jnp.sqrt(variance), slopes / (jnp.sqrt(2.0) * variance)])
+        return jnp.diag(both)
 
     def log_prob(self, outputs: jax.Array, y: jax.Array, noise: jax.Array) -> jax.Array:
         """The log-likelihood of each row, (rows,).
@@ -53,6 +75,10 @@ class Likelihood:
             squares = ((outputs - y) / noise) ** 2
             constants = jnp.log(noise) + 0.5 * math.log(2 * math.pi)
             return -jnp.sum(0.5 * squares + constants, axis=-1)
+        if self.kind == "heteroscedastic":
+            mean, variance = as_gaussian(outputs, self.variance)
+            constants = jnp.log(variance) + math.log(2 * math.pi)
+            return -0.5 * jnp.sum((mean - y) ** 2 / variance + constants, axis=-1)
         if self.kind == "sigmoid":
             y = y.astype(outputs.dtype)
             signed = y * jax.nn.log_sigmoid(outputs) + (1 - y) * jax.nn.log_sigmoid(-outputs)
@@ -70,6 +96,8 @@ class Likelihood:
         """
         y = jnp.asarray(y)
         check_some(y, WHERE, "y")
+        if self.kind == "heteroscedastic":
+            shape = (shape[0], shape[1] // 2)
         column = y.ndim == 2 and y.shape[1] == 1
         if self.kind == "softmax":
             integers = jnp.issubdtype(y.dtype, jnp.integer) or y.dtype == bool

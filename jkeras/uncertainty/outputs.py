@@ -10,10 +10,11 @@ from jkeras.activations import sigmoid, softmax
 from jkeras.core.errors import explain
 from jkeras.core.names.family import families
 from jkeras.core.layer import Layer
-from jkeras.kernel.beside import log_odds_beside, logits_beside
+from jkeras.kernel.beside import log_odds_beside, logits_beside, mask_beside
 from jkeras.kernel.scope import Scope
 from jkeras.layers import Softmax
 
+SIGMOIDS = 64  # of the last of a pass it is known what they are of
 SMALLEST = 1e-12  # probability, where logits follow from probabilities alone
 
 
@@ -44,16 +45,44 @@ def logits_of(
     >>> logits_of(layer, params, state, jnp.ones((1, 3))).tolist()
     [[3.0, 3.0]]
     """
-    with layer_pass(model, params, state) as flow:
-        flow.sigmoids = collections.deque(maxlen=1)
-        outputs = model.run_on(Scope(flow), (x,), {})
-        check_outputs(outputs, where)
-        is_single = outputs.shape[-1] == 1
-        noted = log_odds_beside(outputs) if is_single else logits_beside(outputs, -1)
     if from_logits is None:
         from_logits = loss_takes_logits(model)
+    ((logits, _),) = layer_heads(model, params, state, x, [from_logits], where=where)
+    check_outputs(logits, where)
+    return logits
+
+
+def layer_heads(
+    model: Layer,
+    params: dict,
+    state: dict,
+    x: Any,
+    from_logits: "list[bool | None] | None",
+    *,
+    where: str = "uncertainty",
+) -> list:
+    """(logits, mask or None) of each output of a model, not in training, as of `logits_of`.
+
+    Args:
+        from_logits: of each output, True for those that are taken as they are; None: of all.
+    """
+    with layer_pass(model, params, state) as flow:
+        flow.sigmoids = collections.deque(maxlen=SIGMOIDS)
+        outputs = jax.tree_util.tree_leaves(model.run_on(Scope(flow), (x,), {}))
+        if from_logits is None:
+            from_logits = [True] * len(outputs)
+        if len(outputs) != len(from_logits):
+            check_outputs(outputs, where)
+        pairs = zip(outputs, from_logits, strict=True)
+        return [(_logits(values, flag, where), mask_beside(values)) for values, flag in pairs]
+
+
+def _logits(outputs: jax.Array, from_logits: bool | None, where: str) -> jax.Array:
+    """The logits of one output, in a pass that is going on."""
     if from_logits:
         return outputs
+    is_single = outputs.shape[-1] == 1
+    noted = log_odds_beside(outputs) if is_single else logits_beside(outputs, -1)
     if noted is not None:
         return noted
     if from_logits is None:
@@ -110,7 +139,15 @@ def gives_probabilities(model: Layer) -> bool:
 
 def loss_takes_logits(model: Layer) -> bool | None:
     """Whether the loss that a model was compiled with takes logits; None: nothing says so."""
-    loss = getattr(model, "loss", None)
+    return takes_logits(getattr(model, "loss", None))
+
+
+def takes_logits(loss: Any) -> bool | None:
+    """Whether a loss takes logits; None: nothing says so.
+
+    >>> takes_logits("mse"), takes_logits("sparse_categorical_crossentropy")
+    (None, False)
+    """
     if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
         return False
     if loss is None or isinstance(loss, (dict, list, tuple)):

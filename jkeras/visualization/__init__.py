@@ -11,6 +11,7 @@ from jkeras.visualization.galleries import (
     plot_segmentation_mask_gallery,
 )
 from jkeras.visualization.runs import plot_runs
+from jkeras.visualization.two_runs import RunComparison, compare_runs
 from jkeras.visualization.worst import plot_worst_examples
 
 __all__ = exported(globals())

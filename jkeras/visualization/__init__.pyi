@@ -7,4 +7,6 @@ from jkeras.visualization.galleries import plot_bounding_box_gallery as plot_bou
 from jkeras.visualization.galleries import plot_image_gallery as plot_image_gallery
 from jkeras.visualization.galleries import plot_segmentation_mask_gallery as plot_segmentation_mask_gallery
 from jkeras.visualization.runs import plot_runs as plot_runs
+from jkeras.visualization.two_runs import RunComparison as RunComparison
+from jkeras.visualization.two_runs import compare_runs as compare_runs
 from jkeras.visualization.worst import plot_worst_examples as plot_worst_examples

@@ -54,13 +54,13 @@ def plot_runs(
         down, across, figsize=(WIDTH * across, HEIGHT * down), layout="constrained", squeeze=False
     )
     for name, one in zip(shown, axes.flat):
-        _draw(one, name, curves)
+        draw(one, name, curves)
     for unused in axes.flat[len(shown) :]:
         unused.axis("off")
     show_or_write(figure, path, show, dpi=dpi)
 
 
-def _draw(axes: Any, name: str, curves: dict[str, dict[str, dict[int, float]]]) -> None:
+def draw(axes: Any, name: str, curves: dict[str, dict[str, dict[int, float]]]) -> None:
     """One result of all trainings."""
     for i, (run, results) in enumerate(curves.items()):
         for key, style, label in ((name, "-", run), (f"val_{name}", "--", f"{run}, validation")):

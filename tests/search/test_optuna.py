@@ -1,5 +1,9 @@
 """Studies of optuna over one program."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -71,3 +75,73 @@ def test_widths_and_a_direction():
     )
     assert study.best_value == max(trial.value for trial in study.trials)
     assert np.isin([trial.params["units"] for trial in study.trials], [2, 3]).all()
+
+
+# ---------------------------------------------------------------- several processes
+
+PROCESS = """
+import sys
+import optuna
+from jkeras import search
+from tests.search.models import classes, classifier
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+backend = optuna.storages.journal.JournalFileBackend(sys.argv[1])
+storage = optuna.storages.JournalStorage(backend)
+study = optuna.load_study(study_name="shared", storage=storage)
+x, y = classes(70)
+data = {"batch_size": 16, "validation_data": classes(21, seed=1), "epochs": 2}
+space = {"learning_rate": search.log(1e-3, 1.0), "seed": [3]}
+search.optuna(study, classifier, x, y, space=space, trials=6, batch=2, **data)
+"""
+
+
+def storage_at(path):
+    backend = optuna.storages.journal.JournalFileBackend(str(path))
+    return optuna.storages.JournalStorage(backend)
+
+
+@pytest.mark.slow
+@pytest.mark.promise("Several processes may share a study")
+def test_two_processes_share_a_study(tmp_path):
+    path = tmp_path / "journal.log"
+    study = optuna.create_study(study_name="shared", storage=storage_at(path))
+    command = [sys.executable, "-c", PROCESS, str(path)]
+    both = [subprocess.Popen(command, env={**os.environ, "JAX_PLATFORMS": "cpu"}) for _ in range(2)]
+    assert [one.wait(timeout=300) for one in both] == [0, 0]
+    study = optuna.load_study(study_name="shared", storage=storage_at(path))
+    assert states(study) == ["COMPLETE"] * 12
+    assert sorted(trial.number for trial in study.trials) == list(range(12))
+    rates = [trial.params["learning_rate"] for trial in study.trials]
+    assert len(set(rates)) == 12
+    for trial in study.trials[:2]:
+        options = {**DATA, "epochs": 2}
+        alone = lonely(
+            classifier(optimizers.SGD(trial.params["learning_rate"])), X, Y, 3, **options
+        )
+        assert trial.value == pytest.approx(alone["val_loss"][-1], abs=1e-5)
+
+
+@pytest.mark.promise("A process that ends by an error reports")
+def test_an_error_leaves_no_trial_under_way(tmp_path):
+    study = optuna.create_study(storage=storage_at(tmp_path / "journal.log"))
+    space = {"learning_rat": [0.1], "seed": [0, 1]}
+    with pytest.raises(ValueError, match="no number of the model"):
+        search.optuna(study, classifier, X, Y, space=space, trials=4, batch=2, **DATA)
+    assert states(study) == ["FAIL"] * 2
+
+    def stop(study, trial):
+        raise KeyboardInterrupt
+
+    pruner = optuna.pruners.NopPruner()
+    pruner.prune = stop
+    study = optuna.create_study(storage=storage_at(tmp_path / "other.log"), pruner=pruner)
+    with pytest.raises(KeyboardInterrupt):
+        search.optuna(study, classifier, X, Y, space=SPACE, trials=4, batch=3, rungs=2, **DATA)
+    assert states(study) == ["FAIL"] * 3
+
+
+def test_several_directions_are_refused():
+    study = optuna.create_study(directions=["minimize", "maximize"])
+    with pytest.raises(ValueError, match="one direction"):
+        search.optuna(study, classifier, X, Y, space=SPACE, trials=1, **DATA)

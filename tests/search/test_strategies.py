@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jkeras import search
+from jkeras import optimizers, search
 from jkeras.search.population import SweepData, Population
 from jkeras.search.space import Range
 from jkeras.search.strategies import Objective, Random, exploited
@@ -54,6 +54,29 @@ def test_who_goes_on_is_trained_as_alone(halved):
     np.testing.assert_allclose(
         halved.best_model.predict(X, verbose=0), alone.predict(X, verbose=0), atol=1e-5
     )
+
+
+@pytest.mark.promise("all sizes of the population, as many trials")
+@pytest.mark.parametrize("shared", [True, False])
+def test_halving_is_compiled_once(shared):
+    space = {"learning_rate": search.log(1e-3, 1e-1)}
+    if not shared:
+        space["seed"] = [0, 1, 2]
+    strategy = search.Halving(factor=3)
+    result = search.sweep(
+        lambda: classifier("sgd"), X, Y, space=space, trials=10, strategy=strategy, epochs=9, **DATA
+    )
+    trained = [row["epochs"] for row in result.table]
+    assert [trained.count(n) for n in (1, 3, 9)] == [6, 2, 2]
+    assert result.compiles == 1
+    best = result.best
+    alone = classifier(optimizers.SGD(best["learning_rate"]))
+    if shared:
+        alone.set_weights(result.start(0).get_weights())
+        history = alone.fit(X, Y, seed=0, epochs=9, verbose=0, **DATA).history
+    else:
+        history = lonely(alone, X, Y, seed=best["seed"], epochs=9, **DATA)
+    assert_same(result, best["trial"], history)
 
 
 def test_the_weights_of_who_was_stopped_are_gone(halved):

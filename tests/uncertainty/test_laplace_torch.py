@@ -133,3 +133,29 @@ def test_kronecker_factors_of_convolutions():
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
     probabilities = reference(torch.tensor(images)).detach().numpy()
     close(fitted.predict(x), probabilities, 1e-4)
+
+
+def test_a_subnetwork_is_that_of_laplace_torch():
+    x, y, x_test = data()
+    size, chosen = 60, []
+    net = in_torch(SIZES)
+    mine = uncertainty.laplace(
+        mlp(SIZES), x, y, prior_precision=0.5, subnetwork=uncertainty.Subnetwork(size)
+    )
+    diagonal = uncertainty.laplace(mlp(SIZES), x, y, structure="diag", prior_precision=0.5)
+    chosen = np.sort(np.argsort(-diagonal.covariance, kind="stable")[:size])
+    places = order(SIZES)[chosen]  # where torch has them
+    indices = torch.tensor(np.sort(places))
+    fitted = laplace.Laplace(
+        net,
+        "classification",
+        subset_of_weights="subnetwork",
+        hessian_structure="full",
+        subnetwork_indices=indices,
+        prior_precision=0.5,
+    )
+    fitted.fit(loader(x, y))
+    at = np.argsort(np.argsort(places))
+    close(mine.covariance, fitted.posterior_covariance.numpy()[np.ix_(at, at)], 1e-4)
+    close(mine.predict(x_test), fitted(torch.tensor(x_test), link_approx="probit").detach(), 1e-5)
+    close(mine.log_marginal_likelihood, fitted.log_marginal_likelihood().item(), 1e-5)

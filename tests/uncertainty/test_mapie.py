@@ -161,3 +161,38 @@ def test_jackknife_intervals_are_mapies():
 def agree(found, wanted):
     np.testing.assert_allclose(found.lower, wanted[:, 0, 0], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found.upper, wanted[:, 1, 0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("method, rate", [("enbpi", 0.01), ("aci", 0.02)])
+def test_intervals_of_series_are_mapies(method, rate):
+    regression = pytest.importorskip("mapie.regression")
+    x = LOGITS[:, :1]
+    y = x[:, 0] + RNG.normal(size=300) * np.linspace(1, 2, 300)
+    score = pytest.importorskip("mapie.conformity_scores").AbsoluteConformityScore(sym=True)
+    theirs = regression.TimeSeriesRegressor(Column(), method, "prefit", conformity_score=score)
+    theirs.fit(x[HELD], y[HELD])
+    series = conformal.fit_series(x[HELD, 0], y[HELD], 0.1, method=method, rate=rate)
+    theirs.predict(x[NEW], confidence_level=0.9, allow_infinite_bounds=True)  # knows its level now
+    wanted = []
+    for row in range(200, 300):
+        row = slice(row, row + 1)
+        _, bounds = theirs.predict(x[row], confidence_level=0.9, allow_infinite_bounds=True)
+        wanted.append(bounds[0])
+        if method == "enbpi":
+            with pytest.warns(UserWarning, match="behavior has been changed"):
+                theirs.update(x[row], y[row])
+        else:
+            theirs.adapt_conformal_inference(x[row], y[row], gamma=rate)
+    found, _ = conformal.follow_series(series, x[NEW, 0], y[NEW])
+    agree(found, np.stack(wanted))
+
+
+def test_risks_are_mapies():
+    methods = pytest.importorskip("mapie.risk_control.methods")
+    thresholds = np.linspace(0, 1, 20)
+    losses = (PROBABILITIES[:, :2, None] < thresholds).mean(1)
+    _, wanted = methods.get_r_hat_plus(losses, thresholds, "crc", None, None, None)
+    np.testing.assert_allclose(conformal.control_risk(losses, 0.2).bounds, wanted, rtol=1e-5)
+    wanted = methods.compute_hoeffding_bentkus_p_value(losses.mean(0), len(losses), 0.2)
+    found = conformal.control_risk(losses, 0.2, method="ltt")
+    np.testing.assert_allclose(found.bounds, wanted[:, 0], rtol=2e-4, atol=1e-30)

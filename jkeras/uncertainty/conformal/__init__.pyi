@@ -1,6 +1,13 @@
 # Written by `python -m tests.make_stubs`.
 from jkeras.uncertainty.conformal.fitting import Fitted as Fitted
 from jkeras.uncertainty.conformal.fitting import fit as fit
+from jkeras.uncertainty.conformal.groups import Groups as Groups
 from jkeras.uncertainty.conformal.intervals import Interval as Interval
 from jkeras.uncertainty.conformal.intervals import predict_interval as predict_interval
+from jkeras.uncertainty.conformal.risk import Control as Control
+from jkeras.uncertainty.conformal.risk import control_risk as control_risk
+from jkeras.uncertainty.conformal.series import Series as Series
+from jkeras.uncertainty.conformal.series import fit_series as fit_series
+from jkeras.uncertainty.conformal.series import follow_series as follow_series
+from jkeras.uncertainty.conformal.series import out_of_bag as out_of_bag
 from jkeras.uncertainty.conformal.sets import predict_sets as predict_sets

@@ -6,9 +6,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.weights.rng import as_key
+from jkeras.uncertainty.conformal.groups import OF_LABELS, Groups, as_groups, quantiles
 from jkeras.uncertainty.conformal.scores import of_classes
 from jkeras.uncertainty.checks import (
     as_floats,
@@ -22,6 +24,7 @@ from jkeras.uncertainty.checks import (
 
 OF_CLASSES = ("lac", "aps", "raps")
 OF_NUMBERS = ("residual", "cqr", "jackknife+")
+OF_ROWS = "rows"
 
 
 def _static(default: Any = dataclasses.MISSING) -> Any:
@@ -34,9 +37,11 @@ class Fitted:
     """What `fit` found, for `predict_sets` and `predict_interval`; a pytree.
 
     Attributes:
-        threshold: the largest score in a set or interval; of "jackknife+" the residuals.
+        threshold: the largest score in a set or interval, with groups (groups,); of "jackknife+"
+            the residuals.
         method, alpha, penalty, free_rank: as given to `fit`.
         is_randomized: whether scores were randomized.
+        groups: "classes", "rows" or "": what has a threshold of its own.
 
     >>> Fitted(jnp.array(0.5), "lac", 0.1).method
     'lac'
@@ -48,6 +53,7 @@ class Fitted:
     penalty: float = _static(0.0)
     free_rank: int = _static(0)
     is_randomized: bool = _static(False)
+    groups: str = _static("")
 
 
 def fit(
@@ -61,6 +67,7 @@ def fit(
     rng: jax.Array | int | None = None,
     uniforms: Any = None,
     from_logits: bool = False,
+    groups: Any = None,
 ) -> Fitted:
     """Finds the threshold of a score from rows that the model was not trained on: its
     `ceil((rows + 1) (1 - alpha))`-th smallest value, infinite where there are fewer rows.
@@ -90,10 +97,14 @@ def fit(
             are no larger than need be. By default they are not.
         uniforms: numbers (rows,) in [0, 1) in place of random ones.
         from_logits: whether `probabilities` are logits.
+        groups: what is to hold the truth as often as promised each for itself, by a threshold of
+            its own: "classes", the rows of each label (Vovk 2012, arXiv:1209.2673); or the group of
+            each row, integers (rows,) or `Groups`, which `predict_sets` and `predict_interval`
+            then ask for, too. A group of too few rows gets sets of everything.
 
     Raises:
         ValueError: an unknown method, shapes that do not go together, no rows, an `alpha` outside,
-            numbers that are no probabilities, NaN.
+            numbers that are no probabilities, NaN, groups with "jackknife+".
 
     >>> fitted = fit([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]], [0, 0, 1, 0], alpha=0.25)
     >>> print(f"{fitted.threshold:.3f}")  # the 4th smallest of 4
@@ -104,8 +115,7 @@ def fit(
     """
     where = "conformal.fit"
     check_choice("method", method, OF_CLASSES + OF_NUMBERS, where)
-    if not 0 < alpha < 1:
-        raise ValueError(explain(where, "0 < alpha < 1", f"alpha={alpha}"))
+    check_alpha(alpha, where)
     if penalty < 0 or free_rank < 0:
         received = f"penalty={penalty}, free_rank={free_rank}"
         raise ValueError(explain(where, "a penalty and a free_rank of 0 or more", received))
@@ -113,15 +123,43 @@ def fit(
         if from_logits:
             raise ValueError(explain(where, f"numbers, for {method!r}", "from_logits=True"))
         residuals = _of_numbers(probabilities, labels, method, where)
-        threshold = residuals if method == "jackknife+" else quantile(residuals, alpha)
-        return Fitted(threshold, method, alpha)
+        if method == "jackknife+":
+            if groups is not None:
+                wanted = "one group for 'jackknife+', whose residuals belong to models"
+                raise ValueError(explain(where, wanted, "groups", "take 'residual' or 'cqr'"))
+            return Fitted(residuals, method, alpha)
+        threshold, kind = _threshold(residuals, alpha, groups, where)
+        return Fitted(threshold, method, alpha, groups=kind)
     probabilities = as_probabilities(probabilities, where, from_logits=from_logits)
     labels, probabilities = labels_and_scores(labels, probabilities, where)
     terms = (penalty, free_rank) if method == "raps" else (0.0, 0)
     is_randomized = method != "lac" and has_numbers(rng, uniforms)
     shares = uniforms_of(probabilities, rng, uniforms, 0.0, where)
     scores = of_labels(of_classes(method, probabilities, shares, *terms), labels)
-    return Fitted(quantile(scores, alpha), method, alpha, *terms, is_randomized)
+    if isinstance(groups, str) and groups == OF_LABELS:
+        groups = Groups(labels, probabilities.shape[1])
+        threshold, _ = _threshold(scores, alpha, groups, where)
+        return Fitted(threshold, method, alpha, *terms, is_randomized, OF_LABELS)
+    threshold, kind = _threshold(scores, alpha, groups, where)
+    return Fitted(threshold, method, alpha, *terms, is_randomized, kind)
+
+
+def _threshold(scores: jax.Array, alpha: float, groups: Any, where: str) -> tuple[jax.Array, str]:
+    """(the largest score of a set, of each group where there are some; what groups are of)."""
+    if groups is None:
+        return quantile(scores, alpha), ""
+    if isinstance(groups, str):
+        wanted = "`groups` of rows, or 'classes' for sets of them"
+        raise ValueError(explain(where, wanted, repr(groups)))
+    groups = as_groups(groups, len(scores), where)
+    ranks = np.array([rank_of(rows, alpha) for rows in range(len(scores) + 1)])
+    return quantiles(scores, groups, ranks), OF_ROWS
+
+
+def check_alpha(alpha: float, where: str) -> None:
+    """Raises ValueError unless it is a share."""
+    if not 0 < alpha < 1:
+        raise ValueError(explain(where, "0 < alpha < 1", f"alpha={alpha}"))
 
 
 def quantile(scores: jax.Array, alpha: float) -> jax.Array:

@@ -1,14 +1,18 @@
 """`predict_interval`: between which numbers the target of a row may lie."""
 
 import typing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.uncertainty.conformal.fitting import OF_NUMBERS, Fitted, column, rank_of
+from jkeras.uncertainty.conformal.fitting import OF_NUMBERS, OF_ROWS, Fitted, column, rank_of
+from jkeras.uncertainty.conformal.groups import check_none, of_groups
 from jkeras.uncertainty.checks import as_floats, check_numbers
+
+if TYPE_CHECKING:
+    from jkeras.uncertainty.conformal.series import Series
 
 
 class Interval(typing.NamedTuple):
@@ -22,17 +26,22 @@ class Interval(typing.NamedTuple):
     upper: jax.Array
 
 
-def predict_interval(fitted: Fitted, predictions: Any) -> Interval:
+def predict_interval(
+    fitted: "Fitted | Series", predictions: Any, *, groups: Any = None
+) -> Interval:
     """The interval in which the target of each row lies.
 
     Args:
-        fitted: what `fit` gave, by "residual", "cqr" or "jackknife+".
+        fitted: what `fit` gave, by "residual", "cqr" or "jackknife+"; or a `Series`, whose next
+            rows these are.
         predictions: (rows,) of "residual"; a lower and an upper quantile, (rows, 2), of "cqr"; of
             "jackknife+" what each of the models says that made the calibration predictions, (rows,
             calibration rows): column i by the model that was trained without row i.
+        groups: the group of each row, integers (rows,), where it was fitted by groups.
 
     Raises:
-        ValueError: shapes that do not go together, a `fitted` for sets.
+        ValueError: shapes that do not go together, a `fitted` for sets, groups where there were
+            none or none where there were some.
 
     >>> from jkeras.uncertainty import conformal
     >>> fitted = conformal.fit([1.0, 2.0, 3.0], [1.5, 2.0, 2.8], alpha=0.25, method="residual")
@@ -40,6 +49,12 @@ def predict_interval(fitted: Fitted, predictions: Any) -> Interval:
     Interval(lower=Array([6.5], dtype=float32), upper=Array([7.5], dtype=float32))
     """
     where = "conformal.predict_interval"
+    width = getattr(fitted, "width", None)
+    if width is not None:
+        check_none(groups, where)
+        values = column(predictions, "predictions", where)
+        check_numbers(values, where, "predictions")
+        return Interval(values - width, values + width)
     if fitted.method not in OF_NUMBERS:
         wanted = f"a method of numbers, {', '.join(OF_NUMBERS)}"
         fix = "call `conformal.predict_sets`"
@@ -47,15 +62,25 @@ def predict_interval(fitted: Fitted, predictions: Any) -> Interval:
     check_numbers(as_floats(predictions), where, "predictions")
     if fitted.method == "residual":
         values = column(predictions, "predictions", where)
-        return Interval(values - fitted.threshold, values + fitted.threshold)
+        threshold = _threshold(fitted, groups, values.shape[0], where)
+        return Interval(values - threshold, values + threshold)
     columns = 2 if fitted.method == "cqr" else len(fitted.threshold)
     values = as_floats(predictions)
     if values.ndim != 2 or values.shape[1] != columns:
         wanted = f"`predictions` of shape (rows, {columns})"
         raise ValueError(explain(where, wanted, f"shape {values.shape}"))
+    threshold = _threshold(fitted, groups, values.shape[0], where)
     if fitted.method == "cqr":
-        return Interval(values[:, 0] - fitted.threshold, values[:, 1] + fitted.threshold)
+        return Interval(values[:, 0] - threshold, values[:, 1] + threshold)
     return _jackknife(values, fitted.threshold, fitted.alpha)
+
+
+def _threshold(fitted: Fitted, groups: Any, rows: int, where: str) -> jax.Array:
+    """How far an interval reaches beyond what was predicted: one number, or one of each row."""
+    if fitted.groups == OF_ROWS:
+        return of_groups(fitted.threshold, groups, rows, where)
+    check_none(groups, where)
+    return fitted.threshold
 
 
 def _jackknife(values: jax.Array, residuals: jax.Array, alpha: float) -> Interval:

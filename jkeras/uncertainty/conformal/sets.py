@@ -6,7 +6,14 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.uncertainty.conformal.fitting import OF_CLASSES, Fitted, has_numbers, uniforms_of
+from jkeras.uncertainty.conformal.fitting import (
+    OF_CLASSES,
+    OF_ROWS,
+    Fitted,
+    has_numbers,
+    uniforms_of,
+)
+from jkeras.uncertainty.conformal.groups import check_none, of_groups
 from jkeras.uncertainty.conformal.scores import of_classes
 from jkeras.uncertainty.checks import as_probabilities
 
@@ -19,6 +26,7 @@ def predict_sets(
     uniforms: Any = None,
     allow_empty: bool = True,
     from_logits: bool = False,
+    groups: Any = None,
 ) -> jax.Array:
     """Which classes are in the set of each row: booleans (rows, classes).
 
@@ -30,10 +38,12 @@ def predict_sets(
         uniforms: numbers (rows,) in [0, 1) in place of random ones.
         allow_empty: False puts the most probable class into every set.
         from_logits: whether `probabilities` are logits.
+        groups: the group of each row, integers (rows,), where it was fitted by groups of rows.
 
     Raises:
         ValueError: shapes that do not go together, a `fitted` for intervals, random numbers where
-            the fitted scores had none, numbers that are no probabilities.
+            the fitted scores had none, numbers that are no probabilities, groups where there were
+            none or none where there were some.
 
     >>> from jkeras.uncertainty import conformal
     >>> fitted = conformal.fit([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]], [0, 0, 0], alpha=0.5)
@@ -61,10 +71,19 @@ def predict_sets(
         otherwise = 1.0
     shares = uniforms_of(scores, rng, uniforms, otherwise, where)
     terms = fitted.penalty, fitted.free_rank
-    sets = of_classes(fitted.method, scores, shares, *terms) <= fitted.threshold
+    threshold = _threshold(fitted, groups, scores.shape[0], where)
+    sets = of_classes(fitted.method, scores, shares, *terms) <= threshold
     if allow_empty:
         return sets
     return sets | (jnp.arange(scores.shape[1]) == jnp.argmax(scores, axis=-1)[:, None])
+
+
+def _threshold(fitted: Fitted, groups: Any, rows: int, where: str) -> jax.Array:
+    """The largest score of a set: one, or that of each class (classes,) or row (rows, 1)."""
+    if fitted.groups == OF_ROWS:
+        return of_groups(fitted.threshold, groups, rows, where)[:, None]
+    check_none(groups, where)
+    return fitted.threshold
 
 
 __all__ = ["predict_sets"]
