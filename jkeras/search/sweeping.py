@@ -186,15 +186,22 @@ def _train(
             ledger.add(trials, begin, results)
             logs = results["logs"]
             if watch is not None:
-                last = {name: values[-1] for name, values in logs.items()}
-                ends = watch.after(begin, trials, last)
-                population.finish(ends)
-                logs = {name: values[:, ~ends] for name, values in logs.items()}
+                logs = _of_those_left(watch, population, begin, trials, logs)
             if until == rung.epoch and rung.keep < len(population.alive):
                 population.keep(_best(objectives[0], logs, rung.keep))
             saved.save(population, ledger, group)
     if watch is not None:
         watch.end()
+
+
+def _of_those_left(
+    watch: Watch, population: Population, epoch: int, trials: Sequence[int], logs: dict
+) -> dict[str, np.ndarray]:
+    """The logs of the trials that callbacks do not end."""
+    last = {name: values[-1] for name, values in logs.items()}
+    ends = watch.after(epoch, trials, last)
+    population.finish(ends)
+    return {name: values[:, ~ends] for name, values in logs.items()}
 
 
 def _best(objective: Objective, logs: dict[str, np.ndarray], count: int) -> np.ndarray:

@@ -33,8 +33,9 @@ class FitHeads:
     is_tuned: tuple[bool, tuple[bool, ...]]
 
     def __call__(
-        self, uncertain: Any, fixed: Any, state: Any, x: Any, y: Any, precision: Any, noise: Any
+        self, uncertain: Any, fixed: Any, state: Any, x: Any, y: Any, *numbers: Any
     ) -> tuple[Posterior, jax.Array]:
+        precision, noise = numbers
         function = lambda params, x: self.function(params, fixed, state, x)  # noqa: E731
         is_prior_tuned, are_noises_tuned = self.is_tuned
         options = {"structure": self.structure, "likelihood": self.heads}

@@ -145,7 +145,10 @@ class Laplace:
             function = self._of.function
             outputs = jax.eval_shape(function, self.posterior.mean, *self._rest, x).shape[1]
             batch_size = max(AT_ONCE // (outputs * self.posterior.parameters), 1)
-        run = lambda rows, _: program(self.posterior, *self._rest, rows, key, self._noises)  # noqa: E731
+
+        def run(rows: Any, _: int) -> Any:
+            return program(self.posterior, *self._rest, rows, key, self._noises)
+
         return self._of.arranged(by_batches(run, x, batch_size, is_pure=False))
 
     def _check_link(self, link: str, rng: Any) -> None:
@@ -247,8 +250,9 @@ def laplace(
         check_structure(structure)
         fit, noises = of.fit("diag", batch_size, False, 1.0)
         alone = program_of(model, ("laplace", fit), lambda f=fit: jax.jit(f))
-        diagonal = lambda: alone(uncertain, fixed, state, x, y, 1.0, noises)[0].curvature.values  # noqa: E731
-        uncertain, fixed = chosen_of(subnetwork, uncertain, fixed, diagonal)
+        given = uncertain, fixed, state, x, y, 1.0, noises
+        found = chosen_of(subnetwork, uncertain, fixed, lambda: alone(*given)[0].curvature.values)
+        uncertain, fixed = found
         of = dataclasses.replace(of, function=Within(of.function))
     fit, noises = of.fit(chosen, batch_size, prior_precision == TUNED, noise)
     program = program_of(model, ("laplace", fit), lambda: jax.jit(fit))

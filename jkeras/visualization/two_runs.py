@@ -190,7 +190,9 @@ def _best(values: list | None, best: Any) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    return bool(np.array_equal(one, other)) or (one != one and other != other)
+    if np.array_equal(one, other):
+        return True
+    return bool(one != one and other != other)  # both are NaN
 
 
 def _short(value: Any) -> str:
