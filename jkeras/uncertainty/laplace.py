@@ -145,7 +145,10 @@ class Laplace:
             function = self._of.function
             outputs = jax.eval_shape(function, self.posterior.mean, *self._rest, x).shape[1]
             batch_size = max(AT_ONCE // (outputs * self.posterior.parameters), 1)
-        run = lambda rows, _: program(self.posterior, *self._rest, rows, key, self._noises)  # noqa: E731
+
+        def run(rows: Any, _: int) -> Any:
+            return program(self.posterior, *self._rest, rows, key, self._noises)
+
         return self._of.arranged(by_batches(run, x, batch_size, is_pure=False))
 
     def _check_link(self, link: str, rng: Any) -> None:
@@ -242,12 +245,17 @@ def laplace(
         y = of.likelihood.labels(y, len(jax.tree_util.tree_leaves(x)[0]))
         _check_heads(model, found[0], params, state, x)
     chosen = "full" if structure == LAST else structure
-    precision = 1.0 if prior_precision == TUNED else prior_precision
+    precision = prior_precision
+    if prior_precision == TUNED:
+        precision = 1.0
     if subnetwork is not None:
         check_structure(structure)
         fit, noises = of.fit("diag", batch_size, False, 1.0)
         alone = program_of(model, ("laplace", fit), lambda f=fit: jax.jit(f))
-        diagonal = lambda: alone(uncertain, fixed, state, x, y, 1.0, noises)[0].curvature.values  # noqa: E731
+
+        def diagonal() -> jax.Array:
+            return alone(uncertain, fixed, state, x, y, 1.0, noises)[0].curvature.values
+
         uncertain, fixed = chosen_of(subnetwork, uncertain, fixed, diagonal)
         of = dataclasses.replace(of, function=Within(of.function))
     fit, noises = of.fit(chosen, batch_size, prior_precision == TUNED, noise)
