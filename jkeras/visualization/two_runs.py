@@ -37,6 +37,9 @@ class RunComparison:
             gave: their last results, and the lowest and the highest ones.
         curves: {name of the run: {name of a result: its values}}.
         parting: where the trainings part, in words, if both are reports; else None.
+
+    >>> RunComparison([Row("rate", 0.1, 0.2)], {"slow": {}, "fast": {}}, None)
+    RunComparison(1 differences)
     """
 
     def __init__(
