@@ -23,8 +23,11 @@ def objectives_of(
     Raises:
         ValueError: as of `objective_of`; no names, other modes than names, what is no limit.
     """
-    names = list(names) if isinstance(names, (list, tuple)) else [names]
-    modes = list(mode) if isinstance(mode, (list, tuple)) else [mode] * len(names)
+    if not isinstance(names, (list, tuple)):
+        names = [names]
+    modes = mode
+    if not isinstance(mode, (list, tuple)):
+        modes = [mode] * len(names)
     if not names or len(modes) != len(names) or len(set(names)) < len(names):
         wanted = "different names as `objective`, and a `mode` for each or for all"
         raise ValueError(explain("sweep", wanted, f"objective={names}, mode={mode}"))

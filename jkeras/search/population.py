@@ -215,7 +215,9 @@ class Population:
             program = self._program(size)
             try:
                 with explained(self.swept.numbers):
-                    count = None if self.block is None else np.int32(len(self.alive))
+                    count = None
+                    if self.block is not None:
+                        count = np.int32(len(self.alive))
                     self.trials, logs = program(self.trials, count, *arguments, self.validation)
                 return logs
             except MemoryError as error:

@@ -38,7 +38,9 @@ class Limit(typing.NamedTuple):
         [0.5 0.  inf]
         """
         numpy = jnp if isinstance(values, jax.Array) else np
-        bound = self.low if math.isfinite(self.low) else self.high
+        bound = self.low
+        if math.isinf(bound):
+            bound = self.high
         missed = numpy.maximum(numpy.maximum(self.low - values, values - self.high), 0)
         return numpy.where(numpy.isnan(values), numpy.inf, missed / (abs(bound) or 1.0))
 

@@ -131,12 +131,14 @@ def sweep(
             population = Population(model, data, values, turn)
             folder = None if checkpoint is None else os.path.join(checkpoint, str(number))
             what = [[rows[trial] for trial in group], epochs, str(strategy), reached[0], seed]
-            watch = Watch(callbacks, group, model, epochs) if callbacks else None
+            watch = None
+            if callbacks:
+                watch = Watch(callbacks, group, model, epochs)
+                watched |= watch.of_trials
             with Saved(folder, what) as saved:
                 _train(population, strategy, reached, ledger, group, saved, watch)
             for index, trial in enumerate(group):
                 members[trial] = Member(population, index)
-            watched |= watch.of_trials if watch else {}
     return Result(maker, rows, members, ledger, reached, watched)
 
 
@@ -190,6 +192,10 @@ def _train(
             if until == rung.epoch and rung.keep < len(population.alive):
                 population.keep(_best(objectives[0], logs, rung.keep))
             saved.save(population, ledger, group)
+    _end(watch)
+
+
+def _end(watch: Watch | None) -> None:
     if watch is not None:
         watch.end()
 

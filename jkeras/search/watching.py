@@ -87,7 +87,9 @@ class Watch:
 
 
 def _number(value: np.ndarray) -> Any:
-    return float(value) if np.ndim(value) == 0 else value
+    if np.ndim(value):
+        return value
+    return float(value)
 
 
 def _check(callback: Any) -> None:

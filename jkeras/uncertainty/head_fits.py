@@ -83,7 +83,9 @@ class FitHeads:
         variances = jnp.sum(scaled**2, axis=-1) * counts[:, None]
         for (values, _), (_, mask) in zip(self.heads.split(variances), self.heads.split(outputs)):
             of_positions = values.sum(-1)
-            found.append(jnp.sum(of_positions if mask is None else of_positions * mask))
+            if mask is not None:
+                of_positions = of_positions * mask
+            found.append(jnp.sum(of_positions))
         return jnp.stack(found)[:, None]
 
 
@@ -104,7 +106,9 @@ def noises_of(heads: Heads, noise: Any) -> tuple[jax.Array, tuple[bool, ...]]:
             wanted = f"a noise above 0, or {TUNED!r}"
             raise ValueError(explain(WHERE, wanted, repr(of_head)))
         is_tuned.append(head.has_noise and of_head == TUNED)
-        numbers.append(float(of_head) if is_number else 1.0)
+        if not is_number:
+            of_head = 1.0
+        numbers.append(float(of_head))
     return jnp.asarray(numbers), tuple(is_tuned)
 
 

@@ -108,7 +108,9 @@ class Heads:
         for (values, mask), head, labels, of_head in zip(self.split(rows), self.heads, y, noise):
             of_labels = head.likelihood.log_prob(_merged(values), _merged(labels), of_head)
             of_labels = of_labels.reshape(len(rows), head.positions)
-            total = total + jnp.sum(of_labels if mask is None else of_labels * mask, axis=1)
+            if mask is not None:
+                of_labels = of_labels * mask
+            total = total + jnp.sum(of_labels, axis=1)
         return total
 
     def squares(self, rows: jax.Array, y: tuple) -> jax.Array:
@@ -119,7 +121,9 @@ class Heads:
         for (values, mask), head, labels in zip(self.split(rows), self.heads, y):
             sums = jnp.zeros(2)
             if head.has_noise:
-                counts = jnp.ones(values.shape[:-1]) if mask is None else mask
+                counts = mask
+                if mask is None:
+                    counts = jnp.ones(values.shape[:-1])
                 distances = jnp.sum((values - labels) ** 2, axis=-1)
                 sums = jnp.stack([jnp.sum(distances * counts), jnp.sum(counts) * head.shape[-1]])
             found.append(sums)
@@ -234,7 +238,9 @@ def heads_of(
     heads = []
     for number, (_, mask) in enumerate(found):
         shape, loss = shapes[number], losses[number]
-        flag = takes_logits(loss) if flags[number] is None else flags[number]
+        flag = flags[number]
+        if flag is None:
+            flag = takes_logits(loss)
         of_labels = _likelihood(kinds[number], shape, loss)
         heads.append(Head(names[number], of_labels, shape[1:], mask is not None, flag))
     return Heads(tuple(heads)), structure
@@ -270,8 +276,10 @@ def _losses(model: Any, names: Sequence[str]) -> list:
     loss = getattr(model, "loss", None)
     if isinstance(loss, dict):
         return [loss.get(name) for name in names]
+    if isinstance(loss, (list, tuple)) and len(loss) == len(names):
+        return list(loss)
     if isinstance(loss, (list, tuple)):
-        return list(loss) if len(loss) == len(names) else [None] * len(names)
+        return [None] * len(names)
     return [loss] * len(names)
 
 

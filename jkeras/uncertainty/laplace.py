@@ -245,14 +245,18 @@ def laplace(
         y = of.likelihood.labels(y, len(jax.tree_util.tree_leaves(x)[0]))
         _check_heads(model, found[0], params, state, x)
     chosen = "full" if structure == LAST else structure
-    precision = 1.0 if prior_precision == TUNED else prior_precision
+    precision = prior_precision
+    if prior_precision == TUNED:
+        precision = 1.0
     if subnetwork is not None:
         check_structure(structure)
         fit, noises = of.fit("diag", batch_size, False, 1.0)
         alone = program_of(model, ("laplace", fit), lambda f=fit: jax.jit(f))
-        given = uncertain, fixed, state, x, y, 1.0, noises
-        found = chosen_of(subnetwork, uncertain, fixed, lambda: alone(*given)[0].curvature.values)
-        uncertain, fixed = found
+
+        def diagonal() -> jax.Array:
+            return alone(uncertain, fixed, state, x, y, 1.0, noises)[0].curvature.values
+
+        uncertain, fixed = chosen_of(subnetwork, uncertain, fixed, diagonal)
         of = dataclasses.replace(of, function=Within(of.function))
     fit, noises = of.fit(chosen, batch_size, prior_precision == TUNED, noise)
     program = program_of(model, ("laplace", fit), lambda: jax.jit(fit))

@@ -50,7 +50,10 @@ class Subnetwork:
         if self.size > len(numbers):
             wanted = f"a `size` of at most {len(numbers):,}, the numbers that there are"
             raise ValueError(explain(WHERE, wanted, f"{self.size:,}"))
-        scores = jnp.abs(numbers) if self.by == "magnitude" else -curvature_of()
+        if self.by == "magnitude":
+            scores = jnp.abs(numbers)
+        else:
+            scores = -curvature_of()
         _, chosen = jax.lax.top_k(scores, self.size)
         return jnp.sort(chosen)
 

@@ -37,6 +37,9 @@ class RunComparison:
             gave: their last results, and the lowest and the highest ones.
         curves: {name of the run: {name of a result: its values}}.
         parting: where the trainings part, in words, if both are reports; else None.
+
+    >>> RunComparison([Row("rate", 0.1, 0.2)], {"slow": {}, "fast": {}}, None)
+    RunComparison(1 differences)
     """
 
     def __init__(
@@ -124,8 +127,9 @@ def compare_runs(
         parting = comparison.parting(*reports)
     curves = [_curves(run, report) for run, report in zip((first, second), reports)]
     table = [*facts, *_results(*curves)]
-    parts = None if parting is None else str(parting)
-    return RunComparison(table, dict(zip(names, curves)), parts)
+    if parting is not None:
+        parting = str(parting)
+    return RunComparison(table, dict(zip(names, curves)), parting)
 
 
 def of_values(
@@ -186,16 +190,21 @@ def _results(first: dict[str, list], second: dict[str, list]) -> Iterator[Row]:
 
 def _best(values: list | None, best: Any) -> Any:
     numbers = [value for value in values or () if np.ndim(value) == 0 and np.isfinite(value)]
-    return float(best(numbers)) if numbers else MISSING
+    if not numbers:
+        return MISSING
+    return float(best(numbers))
 
 
 def _same(one: Any, other: Any) -> bool:
-    if np.array_equal(one, other):
-        return True
-    return bool(one != one and other != other)  # both are NaN
+    try:
+        return bool(np.array_equal(one, other, equal_nan=True))
+    except TypeError:  # of what is no number it cannot be asked
+        return bool(np.array_equal(one, other))
 
 
 def _short(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
     text = readable(text, lines=False)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    if len(text) > LONGEST:
+        return f"{text[: LONGEST - 1]}…"
+    return text

@@ -93,8 +93,9 @@ def of_groups(threshold: jax.Array, groups: Any, rows: int, where: str) -> jax.A
     if groups is None:
         fix = "give `groups=`, the group of each row"
         raise ValueError(explain(where, f"one of {len(threshold)} groups a row", "none", fix))
-    numbers = groups.of_rows if isinstance(groups, Groups) else groups
-    of_rows, count = as_groups(Groups(numbers, len(threshold)), rows, where)
+    if isinstance(groups, Groups):
+        groups = groups.of_rows
+    of_rows, count = as_groups(Groups(groups, len(threshold)), rows, where)
     is_one = (of_rows >= 0) & (of_rows < count)
     return jnp.where(is_one, threshold[jnp.clip(of_rows, 0, count - 1)], jnp.inf)
 
