@@ -5,7 +5,7 @@ Hugging Face, with a tokenizer and a template for chats, and `python -m jkeras s
 folder to this machine, on a free port. The client is `http.client` of Python: it asks for many
 texts in one call, then for a chat whose answer comes letter by letter as server-sent events. Where
 the package `openai` is installed, its client has the same chat. Run it with
-`python examples/served_model.py`; it takes the packages of `jkeras[serve]`.
+`python examples/served_model.py`; it takes the packages of the extra `serve`.
 """
 
 import contextlib

@@ -516,7 +516,7 @@ MISTAKES = {
     "x and y of different lengths": (
         lambda: dense().fit(data(4, 3), data(5, 2), **FIT),
         ValueError,
-        ["(4, 3)", "(5, 2)", "same number"],
+        ["(4, 3)", "(5, 2)", "different numbers"],
     ),
     "weights of another length": (
         lambda: dense().fit(data(4, 3), data(4, 2), sample_weight=data(3), **FIT),

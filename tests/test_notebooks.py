@@ -40,6 +40,11 @@ SHORT = {
         4,
         [r"best: 0\.9", "200 new waves"],
     ),
+    "circuits": (
+        dict(STEPS=2500),
+        1,
+        [r"accuracy on what can be known: (1\.|0\.9)", "induction head: layer 1"],
+    ),
     "explain_and_protect": (
         dict(EPOCHS=6, HARD_EPOCHS=8, PRIVATE_EPOCHS=20),
         5,

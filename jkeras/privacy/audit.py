@@ -118,7 +118,7 @@ def trainer(model: Any, *, steps: int, batch_size: int) -> Callable:
     if model.compilation.privacy is None:
         step = make_train_step(model)
     else:
-        model.compilation.privacy.check(model)
+        model.compilation.privacy.check_model(model)
         privacy = dataclasses.replace(model.compilation.privacy, batch_size=batch_size)
         step = PrivateStep(LazyLayout(model), privacy)
     predict = make_predict_step(model)
