@@ -304,6 +304,7 @@ TABLES = {
     # asked of layers and ops
     "callbacks/projector.py 'Embedding'": "which layers are shown by themselves; others by name",
     "uncertainty/outputs.py 'crossentropy'": test_losses_of_unknown_names,
+    "uncertainty/subnetwork.py STRUCTURES": "refused, in tests/uncertainty",
     # asked of configs in files
     "saving/dialects/graphs.py RECURRENT": "as it is written, in tests/saving",
     "saving/dialects/objects.py RENAMED": "as it is written, in tests/saving",
