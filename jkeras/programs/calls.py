@@ -88,7 +88,7 @@ def evaluate(primitive: Any, params: dict[str, Any], values: Sequence[Any]) -> l
 def evaluate_jaxpr(program: "ClosedJaxpr", values: Sequence[Any]) -> list:
     """The outputs of a program.
 
-    >>> evaluate_jaxpr(jax.make_jaxpr(lambda x: 2 * x)(1.0), [3.0])
+    >>> [float(y) for y in evaluate_jaxpr(jax.make_jaxpr(lambda x: 2 * x)(1.0), [3.0])]
     [6.0]
     """
     return jax.extend.core.jaxpr_as_fun(program)(*values)

@@ -82,10 +82,11 @@ def halves_of(model: typing.Any) -> Halves | None:
     >>> import jkeras
     >>> x = jkeras.Input((None, 4), name="encoder_features")
     >>> y = jkeras.Input((None, 4), name="decoder_features")
-    >>> model = jkeras.Model([x, y], jkeras.layers.Attention()([y, jkeras.layers.Dense(4)(x)]))
+    >>> encoded = jkeras.layers.Dense(4, name="encoder")(x)
+    >>> model = jkeras.Model([x, y], jkeras.layers.Attention()([y, encoded]))
     >>> halves = halves_of(model)
     >>> [node.operation.name for node in halves.first], len(halves.memory)
-    (['dense'], 1)
+    (['encoder'], 1)
     """
     found = graph.graph_of(model)
     if found is None:
