@@ -1,5 +1,6 @@
 """`tap`: a forward pass whose places are looked at and changed from outside."""
 
+import functools
 import typing
 from collections.abc import Callable, Mapping
 
@@ -108,6 +109,7 @@ def run_tapped(
     taps_type = options.pop("taps_type", Taps)
     root = built_for(layer, args, kwargs)
 
+    @functools.cache  # several places may ask
     def surveyed() -> list[Path]:
         apart = dict(options)
         if apart.get("cache") is not None:
