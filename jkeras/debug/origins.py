@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.debug.marks import BACKWARD, FORWARD, PRIMITIVE
-from jkeras.programs.calls import call_of, evaluate
+from jkeras.core.errors import explain
+from jkeras.programs.calls import call_of, evaluate, inner_programs, scan_counts
 from jkeras.programs.walk import is_literal
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Replay:
             return [self.given("", jnp.zeros(v.aval.shape, v.aval.dtype)) for v in eqn.outvars]
         inner = {"scan": self._scan, "while": self._while, "cond": self._cond}.get(name)
         if inner is not None:
-            return inner(eqn.params, values)
+            return inner(eqn, values)
         call = call_of(eqn)
         if call is not None:
             return self.run(call.jaxpr, call.consts, values)
@@ -145,11 +146,12 @@ class Replay:
 
     # ------------------------------------------------------------ loops and branches
 
-    def _cond(self, params: dict[str, Any], values: list[Value]) -> list[Value]:
-        branch = params["branches"][int(values[0].array)]
+    def _cond(self, eqn: "JaxprEqn", values: list[Value]) -> list[Value]:
+        branch = eqn.params["branches"][int(values[0].array)]
         return self.run(branch.jaxpr, branch.consts, values[1:])
 
-    def _while(self, params: dict[str, Any], values: list[Value]) -> list[Value]:
+    def _while(self, eqn: "JaxprEqn", values: list[Value]) -> list[Value]:
+        params = eqn.params
         ends, body = params["cond_jaxpr"], params["body_jaxpr"]
         of_cond, of_body = params["cond_nconsts"], params["body_nconsts"]
         consts = values[of_cond : of_cond + of_body]
@@ -158,22 +160,26 @@ class Replay:
             carried = self.run(body.jaxpr, body.consts, consts + carried)
         return carried
 
-    def _scan(self, params: dict[str, Any], values: list[Value]) -> list[Value]:
-        body, length = params["jaxpr"], params["length"]
-        ends = params["num_consts"], params["num_consts"] + params["num_carry"]
-        consts, carried, stacked = values[: ends[0]], values[ends[0] : ends[1]], values[ends[1] :]
-        rows: list[list[Value]] = [[] for _ in body.out_avals[params["num_carry"] :]]
+    def _scan(self, eqn: "JaxprEqn", values: list[Value]) -> list[Value]:
+        (body,), length = inner_programs(eqn.params), eqn.params["length"]
+        counts = scan_counts(body.jaxpr, [v.array for v in values], [v.aval for v in eqn.outvars])
+        if counts is None:
+            raise ValueError(explain("jkeras", "a scan over its last inputs", "another `scan`"))
+        begin, count = counts
+        consts, carried = values[:begin], values[begin : begin + count]
+        stacked = values[begin + count :]
+        rows: list[list[Value]] = [[] for _ in body.out_avals[count:]]
         outer = self._turn
-        step = 1 - 2 * bool(params["reverse"])
+        step = 1 - 2 * bool(eqn.params["reverse"])
         for turn in range(length)[::step]:
             self._turn = outer or (turn, length)
             one = [_part(value, turn) for value in stacked]
             outputs = self.run(body.jaxpr, body.consts, [*consts, *carried, *one])
-            carried = outputs[: params["num_carry"]]
-            for row, value in zip(rows, outputs[params["num_carry"] :]):
+            carried = outputs[:count]
+            for row, value in zip(rows, outputs[count:]):
                 row.append(value)
         self._turn = outer
-        shapes = body.out_avals[params["num_carry"] :]
+        shapes = body.out_avals[count:]
         return carried + [_stacked(row[::step], shape) for row, shape in zip(rows, shapes)]
 
 

@@ -10,7 +10,7 @@ import typing
 import jax
 import numpy as np
 
-from jkeras.programs.calls import call_of, inner_jaxprs
+from jkeras.programs.calls import call_of, inner_jaxprs, scan_counts
 from jkeras.programs.primitives import Kind, facts_of
 from jkeras.programs.walk import walk
 
@@ -156,8 +156,8 @@ def _inputs_of(equation: "JaxprEqn", inner: "Jaxpr", inputs: list) -> list:
     """What is inferred of the inputs of a program in an equation: of a loop, of what does not
     change in it.
     """
-    is_scan = facts_of(equation.primitive.name).kind is Kind.SCAN
     count = 0
-    if is_scan:
-        count = equation.params.get("num_consts", 0)
+    if facts_of(equation.primitive.name).kind is Kind.SCAN:
+        ends = [v.aval for v in equation.invars], [v.aval for v in equation.outvars]
+        count = (scan_counts(inner, *ends) or (0, 0))[0]
     return [*inputs[:count], *[None] * (len(inner.invars) - count)]

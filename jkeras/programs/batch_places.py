@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from jkeras.kernel.valid_rows import NAME, ROW_BY_ROW
 from jkeras.programs import axis_rules
 from jkeras.programs.axis_rules import ensure
-from jkeras.programs.calls import call_of, inner_jaxprs
+from jkeras.programs.calls import call_of, inner_jaxprs, scan_counts
 from jkeras.programs.primitives import Kind, facts_of
 from jkeras.programs.walk import Unreadable, walk
 
@@ -134,18 +134,15 @@ def _cond(eqn: "JaxprEqn", places: Places) -> Places:
 
 
 def _scan(eqn: "JaxprEqn", places: Places) -> Places:
-    """A scan runs over what has one axis more outside than inside. So its constants, what it
-    carries and what it runs over are told apart by ranks: the parameters that count them have
-    other names in each version of JAX.
-    """
     inner = next(inner_jaxprs(eqn.params))
-    ensure(len(inner.invars) == len(places) and len(inner.outvars) == len(eqn.outvars))
-    carries = len(eqn.outvars) - _count_longer(eqn.outvars, inner.outvars)
-    carried = len(places) - _count_longer(eqn.invars, inner.invars)
-    consts = carried - carries
+    counts = scan_counts(inner, [v.aval for v in eqn.invars], [v.aval for v in eqn.outvars])
+    if counts is None:
+        raise Unreadable
+    consts, carries = counts
+    carried = consts + carries
     steps = [_moved(place, -1) for place in places[carried:]]
     # not a loop over the rows
-    ensure(consts >= 0 and all(place is None or place.axis >= 0 for place in steps))
+    ensure(all(place is None or place.axis >= 0 for place in steps))
     carry = places[consts:carried]
     for _ in range(len(carry) + 1):
         places_out = follow(inner, [*places[:consts], *carry, *steps])
@@ -158,15 +155,6 @@ def _scan(eqn: "JaxprEqn", places: Places) -> Places:
 
 def _moved(place: Lying | None, by: int) -> Lying | None:
     return None if place is None else place._replace(axis=place.axis + by)
-
-
-def _count_longer(outer: list, inner: list) -> int:
-    """How many values at the end have one axis more outside a loop than inside; all before them
-    have as many.
-    """
-    more = [len(a.aval.shape) - len(b.aval.shape) for a, b in zip(outer, inner)]
-    ensure(more == sorted(more) and set(more) <= {0, 1})
-    return sum(more)
 
 
 def _joined(before: Lying | None, after: Lying | None) -> Lying | None:

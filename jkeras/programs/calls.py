@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.extend
+import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.programs.primitives import Derivative, Kind, facts_of
@@ -92,6 +93,42 @@ def evaluate_jaxpr(program: "ClosedJaxpr", values: Sequence[Any]) -> list:
     [6.0]
     """
     return jax.extend.core.jaxpr_as_fun(program)(*values)
+
+
+def scan_counts(
+    body: "Jaxpr", inputs: Sequence[Any], outputs: Sequence[Any]
+) -> tuple[int, int] | None:
+    """(how many constants a scan has, how many values it carries); None where they do not show.
+
+    The parameters that count them have other names in each version of JAX, so ranks tell: what a
+    scan runs over has one axis more outside than inside.
+
+    Args:
+        inputs, outputs: arrays, or what has their `ndim`: those of the scan.
+
+    >>> import jax.numpy as jnp
+    >>> f = lambda c, xs: jax.lax.scan(lambda t, x: (t + c * x, (t, x)), 0.0, xs)
+    >>> (eqn,) = jax.make_jaxpr(f)(2.0, jnp.ones(3)).jaxpr.eqns
+    >>> ends = [v.aval for v in eqn.invars], [v.aval for v in eqn.outvars]
+    >>> scan_counts(next(inner_jaxprs(eqn.params)), *ends)
+    (1, 1)
+    """
+    longer = _count_longer(inputs, body.invars), _count_longer(outputs, body.outvars)
+    if None in longer:
+        return None
+    carried = len(outputs) - longer[1]
+    consts = len(inputs) - longer[0] - carried
+    return (consts, carried) if consts >= 0 else None
+
+
+def _count_longer(outside: Sequence[Any], inside: Sequence[Any]) -> int | None:
+    """How many values at the end have one axis more outside a loop than inside; None: they are
+    not at the end.
+    """
+    if len(outside) != len(inside):
+        return None
+    more = [np.ndim(a) - np.ndim(b.aval) for a, b in zip(outside, inside)]
+    return sum(more) if more == sorted(more) and set(more) <= {0, 1} else None
 
 
 def inner_programs(params: dict[str, Any]) -> list["ClosedJaxpr"]:

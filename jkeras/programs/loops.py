@@ -7,7 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.programs.calls import evaluate_jaxpr, inner_programs
+from jkeras.core.errors import explain
+from jkeras.programs.calls import evaluate_jaxpr, inner_programs, scan_counts
 from jkeras.programs.tape import Entry, Given, Recording
 from jkeras.programs.walk import depends
 
@@ -34,9 +35,12 @@ class _Loop:
     def __init__(self, tape: Recording, entry: Entry) -> None:
         params = entry.params
         self.entry = entry
-        self._counts = params["num_consts"], params["num_carry"]
         self._options = {key: params[key] for key in ("length", "reverse")}
         (self.body,) = inner_programs(params)
+        counts = scan_counts(self.body.jaxpr, tape.inputs(entry), tape.results(entry))
+        if counts is None:
+            raise ValueError(explain("jkeras", "a scan over its last inputs", "another `scan`"))
+        self._counts = counts
         self.moves = self._moving([tape.moves(slot) for slot in entry.inputs])
         floats = [jnp.issubdtype(v.aval.dtype, jnp.floating) for v in self.body.jaxpr.invars]
         self.active = [moves and is_float for moves, is_float in zip(self.moves, floats)]

@@ -316,7 +316,7 @@ ROWS = [
         other=[(3, 6, 3)],
     ),
     Row("PositionEmbedding", dict(sequence_length=9), SEQUENCE, other=[(3, 6, 3)]),
-    Row("RotaryEmbedding", dict(max_wavelength=100), (2, 5, 4), other=[(3, 6, 3, 4)]),
+    Row("RotaryEmbedding", dict(max_wavelength=100), [(2, 5, 4)], other=[(3, 6, 3, 4)]),
     Row("TimeDistributed", dict(layer=Part("Dense", dict(units=3))), SEQUENCE),
 ]
 
