@@ -1,5 +1,5 @@
 # Written by `python -m tests.make_stubs`.
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.weights.types import (
     Axis,
@@ -1177,7 +1177,7 @@ def istft(
     center: bool = True,
 ) -> jax.Array: ...
 def jvp(
-    fun: Function,
+    fun: Callable[..., Any],
     primals: Sequence[Structure],
     tangents: Sequence[Structure],
     has_aux: bool = False,

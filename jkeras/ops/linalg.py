@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,6 @@ from jkeras.ops.naming import linalg_op
 from jkeras.ops.promotion import as_axes, shape_of
 from jkeras.core.weights.types import (
     Axis,
-    Function,
     Operand,
     PartialShape,
     Sizes,
@@ -296,7 +295,7 @@ def pinv(x: TensorLike, rcond: float | None = None) -> jax.Array:
 
 @linalg_op(inputs=3, class_name="JVP")
 def jvp(
-    fun: Function,
+    fun: Callable[..., Any],
     primals: Sequence[Structure],
     tangents: Sequence[Structure],
     has_aux: bool = False,
