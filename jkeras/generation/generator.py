@@ -17,6 +17,7 @@ from jkeras.core.run.tap_changes import Changes, changes_of
 from jkeras.core.run.tapping import run_tapped
 from jkeras.generation.decoding import Decoding, forward
 from jkeras.generation.inputs import whole_inputs
+from jkeras.generation.ends import logits_at
 from jkeras.generation.limits import Limits
 from jkeras.generation.paged.decoding import decoding_of
 from jkeras.generation.processors import check_processors, has_choice, init_all, process_all
@@ -302,9 +303,8 @@ class Generator:
             memory = encoded(self.model, params, state, source, self._halved.encoder)
         if self.why_uncached is None:
             decoding = Decoding(self.max_length, None, None, memory)
-            changes = self._halved.decoder
-            logits, _ = forward(self.model, params, state, prompts, decoding, (), changes)
-            logits, cache = _at(logits, lengths - 1), decoding.new
+            logits = self._logits_behind(params, state, prompts, lengths, decoding)
+            cache = decoding.new
             memory = decoding.remembered()
         else:
             logits = self._logits_of_all(params, state, tokens, lengths, memory)
@@ -314,6 +314,22 @@ class Generator:
         states = init_all(each, rows.text, logits.shape[-1])
         logs = self.no_logs(*tokens.shape, logits.shape[-1])
         return rows._replace(states=states, logs=logs, memory=memory)
+
+    def _logits_behind(
+        self,
+        params: Tree,
+        state: Tree,
+        prompts: jax.Array,
+        lengths: jax.Array,
+        decoding: Decoding,
+    ) -> jax.Array:
+        """The logits behind prompts, (batch, vocabulary)."""
+        changes = self._halved.decoder
+        if not changes:
+            end = self.limits.end, lengths - 1
+            return logits_at(self.model, (params, state), prompts, decoding, end)
+        logits, _ = forward(self.model, params, state, prompts, decoding, (), changes)
+        return _at(logits, lengths - 1)
 
     def no_logs(self, batch: int, length: int, choices: int) -> Logs | None:
         """What is kept of probabilities, for texts without a new token."""

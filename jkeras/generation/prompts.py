@@ -13,7 +13,7 @@ from jkeras.generation.memory import Source
 from jkeras.generation.sampling_params import SamplingParams
 
 SIDES = "left", "right"
-SMALLEST_BUCKET = 16  # prompts are padded to this length, or the next power of two from 64 on
+SMALLEST_BUCKET = 16  # prompts are padded to this length, or the next power of two
 SECOND_BUCKET = 64
 
 
@@ -153,11 +153,9 @@ def bucket_of(length: int, smallest: int = SMALLEST_BUCKET) -> int:
     """The length that prompts are padded to.
 
     >>> [bucket_of(n) for n in (1, 16, 17, 65, 200)]
-    [16, 16, 64, 128, 256]
+    [16, 16, 32, 128, 256]
     """
-    if length <= smallest:
-        return smallest
-    return max(SECOND_BUCKET, 1 << (length - 1).bit_length())
+    return max(smallest, 1 << (length - 1).bit_length())
 
 
 def unpadded(prompts: Any, lengths: Any, padding_side: str) -> list[np.ndarray]:

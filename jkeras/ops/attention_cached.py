@@ -13,6 +13,8 @@ import typing
 import jax
 import jax.numpy as jnp
 
+from jkeras.ops.kernels import on_cpu
+
 Cache = dict[str, jax.Array]
 
 
@@ -99,15 +101,33 @@ def _put_first(cached: jax.Array, new: jax.Array) -> jax.Array:
 
 def _put(cached: jax.Array, new: jax.Array, position: jax.Array) -> jax.Array:
     """Keys or values with those of new positions, from a position on, or one for each row."""
-    if position.ndim:
+    is_one = position.ndim and len(position) == 1
+    if position.ndim and not is_one:
         return jax.vmap(_put)(cached, new, position)
+    if is_one:
+        position = position[0]
     length, count = cached.shape[-2], new.shape[-2]
     new = new.astype(cached.dtype)
-    if count == 1:  # a slice is written in place
-        return jax.lax.dynamic_update_slice_in_dim(cached, new, position % length, axis=-2)
+    if count == 1:
+        write = _write_alone if is_one else _write
+        return write(cached, new, position % length)
     lost = max(count - length, 0)
     slots = (position + jnp.arange(lost, count)) % length
     return cached.at[..., slots, :].set(new[..., lost:, :])
+
+
+def _write(cached: jax.Array, new: jax.Array, slot: jax.Array) -> jax.Array:
+    """Keys or values with those of one position."""
+    return jax.lax.dynamic_update_slice_in_dim(cached, new, slot, axis=-2)
+
+
+def _write_alone(cached: jax.Array, new: jax.Array, slot: jax.Array) -> jax.Array:
+    """Keys or values of the only row with those of one position."""
+    if not on_cpu():
+        return _write(cached, new, slot)
+    # a branch, which no operation is fused with: else XLA writes once for each reader, and copies
+    # all of the cache for each write
+    return jax.lax.cond(slot >= 0, lambda: _write(cached, new, slot), lambda: cached)
 
 
 def _positions(last: jax.Array, length: int) -> jax.Array:

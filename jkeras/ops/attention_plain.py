@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import typing
 from collections.abc import Iterable
 
@@ -61,11 +62,7 @@ def plain(
     *lead, heads, target, depth = query.shape
     groups, source = key.shape[-3:-1]
     queries = heads // groups * target  # of all heads that share a key, in one matrix product
-    scores = jnp.matmul(
-        query.reshape(*lead, groups, queries, depth),
-        jnp.swapaxes(key, -1, -2),
-        preferred_element_type=jnp.promote_types(query.dtype, "float32"),
-    )
+    scores = products(query.reshape(*lead, groups, queries, depth), key)
     scores = scores.reshape(*lead, heads, target, source) * form.scale
     if bias is not None:
         scores = scores + bias.astype(scores.dtype)
@@ -75,6 +72,25 @@ def plain(
     weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
     y = jnp.matmul(weights.reshape(*lead, groups, queries, source), value)
     return y.reshape(*lead, heads, target, value.shape[-1])
+
+
+def products(query: jax.Array, key: jax.Array) -> jax.Array:
+    """query key^T, summed in float32 at least: (..., query, source).
+
+    Args:
+        query, key: (..., groups, query, depth) and (..., groups, source, depth).
+
+    >>> products(jnp.ones((1, 1, 4)), jnp.ones((1, 3, 4)))
+    Array([[[4., 4., 4.]]], dtype=float32)
+    """
+    into = jnp.promote_types(query.dtype, "float32")
+    count, depth = query.shape[-2:]
+    if 4 * count <= depth and math.prod(query.shape[:-3]) == 1:
+        # of one row XLA on CPUs copies a factor that it has to transpose: while a text is
+        # generated the queries are few, and the keys many
+        scores = jnp.matmul(key, jnp.swapaxes(query, -1, -2), preferred_element_type=into)
+        return jnp.swapaxes(scores, -1, -2)
+    return jnp.matmul(query, jnp.swapaxes(key, -1, -2), preferred_element_type=into)
 
 
 # ---------------------------------------------------------------- what a target sees

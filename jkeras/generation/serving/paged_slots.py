@@ -4,10 +4,9 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jkeras.generation.decoding import forward
+from jkeras.generation.ends import logits_at
 from jkeras.generation.generator import Generator, draws_of
 from jkeras.generation.paged.blocks import Blocks
 from jkeras.generation.paged.cache import PagedCache, init_paged_cache
@@ -49,8 +48,10 @@ class PagedPrograms(Programs):
             first: (1,), how many are in the cache before; None: none.
         """
         decoding = PagedDecoding(cache, first, counts)
-        logits, _ = forward(self.generator.model, params, state, tokens, decoding)
-        return jnp.take(logits[0], counts - 1, axis=0), decoding.after(logits)
+        generator = self.generator
+        end = generator.limits.end, counts - 1
+        logits = logits_at(generator.model, (params, state), tokens, decoding, end)
+        return logits, decoding.after(logits[:, None])
 
     def row_of(
         self, text: tuple[jax.Array, jax.Array], logits: jax.Array, settings: Settings, draws: Draws

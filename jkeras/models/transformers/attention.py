@@ -21,7 +21,7 @@ from jkeras.layers.dense import Dense
 from jkeras.models.transformers.norms import made
 from jkeras.ops.attention import attention
 from jkeras.ops.attention_cached import extended
-from jkeras.ops.attention_plain import Form, both, hidden_score, seen
+from jkeras.ops.attention_plain import Form, both, hidden_score, products, seen
 from jkeras.ops.rotary import rotated
 from jkeras.random import dropout
 from jkeras.saving.hugging_face.native.plans import Attention
@@ -195,11 +195,7 @@ class SelfAttention(Composite):
         """
         plan, (query, key) = self.plan, compared
         batch, _, time, size = query.shape
-        scores = jnp.matmul(
-            query.reshape(batch, plan.groups, -1, size),
-            jnp.swapaxes(key, -1, -2),
-            preferred_element_type=jnp.promote_types(query.dtype, "float32"),
-        )
+        scores = products(query.reshape(batch, plan.groups, -1, size), key)
         scores = scores.reshape(batch, plan.heads, time, -1) * plan.scale
         if plan.soft_cap is not None:
             scores = plan.soft_cap * jnp.tanh(scores / plan.soft_cap)
