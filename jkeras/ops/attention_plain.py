@@ -66,7 +66,8 @@ def plain(
     scores = scores.reshape(*lead, heads, target, source) * form.scale
     if bias is not None:
         scores = scores + bias.astype(scores.dtype)
-    mask = both(mask, seen(form, segments, target, source))
+    positions = seen(form, segments, target, source)
+    mask = positions if mask is None else both(mask, positions)
     if mask is not None:
         scores = jnp.where(mask, scores, hidden_score(scores.dtype))
     weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
