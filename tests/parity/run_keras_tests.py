@@ -6,14 +6,15 @@
 
 The harness is ../shared/keras_tests, which tells apart what a failing test looks at. Here only
 tests count that see another behaviour: `keras_tests.txt` says of each why it is so. Tests of
-Keras's inside and of its words do not count. Exit status 0: no other test fails, and each of those
-that are listed and ran fails.
+Keras's inside and of its words do not count, nor those that import a package that is not here.
+Exit status 0: no other test fails, and each of those that are listed and ran fails.
 """
 
 import argparse
 import collections
 import importlib.util
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,13 @@ def short(test):
     return test.removeprefix("kt/").partition("[")[0]
 
 
+def lacks_package(message):
+    """Whether a test failed for a package that it imports and that is not installed."""
+    found = re.match(r"ModuleNotFoundError: No module named '([\w.]+)'", message)
+    name = found.group(1).partition(".")[0] if found else "keras"
+    return name not in ("keras", "jkeras") and importlib.util.find_spec(name) is None
+
+
 def main():
     """Runs, compares with the list, and prints what is new and what is gone."""
     parser = argparse.ArgumentParser(
@@ -74,6 +82,9 @@ def main():
 
 def report(outcomes, known):
     """Prints what is not as the list says; the exit status."""
+    for test, (outcome, message) in list(outcomes.items()):
+        if outcome == "behaviour" and lacks_package(message):
+            outcomes[test] = "not installed", message
     counts = collections.Counter(outcome for outcome, _ in outcomes.values())
     failing = {short(t): m for t, (outcome, m) in outcomes.items() if outcome == "behaviour"}
     passing = {short(t) for t, (outcome, _) in outcomes.items() if outcome == "passed"}
