@@ -33,6 +33,7 @@ from jkeras.generation.sampling_params import (
     stop_tokens,
 )
 from jkeras.generation.source import asked
+from jkeras.ops.kernels import on_cpu
 from jkeras.generation.steering import Halved, halved
 
 Tree = Any
@@ -348,9 +349,28 @@ class Generator:
 
         def step(carry: tuple[Rows, jax.Array]) -> tuple[Rows, jax.Array]:
             rows, number = carry
-            return self.step(params, state, rows), number + 1
+            return self._step_if_needed(params, state, rows), number + 1
 
         return jax.lax.while_loop(goes_on, step, (rows, 0))[0]
+
+    def _step_if_needed(self, params: Tree, state: Tree, rows: Rows) -> Rows:
+        """`step`, without a pass on the last token of all: nothing follows from its logits."""
+        rows, token = self.chosen(rows)
+        rows, position = self._written(rows, token)
+        if rows.cache is None or not on_cpu():
+            return self._passed(params, state, rows, (token, position))[0]
+        # a loop of one turn or none, since XLA copies the cache for a branch; for a loop a GPU
+        # would ask the host
+        is_needed = lambda carry: carry[0]  # noqa: E731
+
+        def go(carry: tuple[jax.Array, jax.Array, Tree]) -> tuple[jax.Array, jax.Array, Tree]:
+            before = rows._replace(logits=carry[1], cache=carry[2])
+            after, _ = self._passed(params, state, before, (token, position))
+            return jnp.array(False), after.logits, after.cache
+
+        begin = ~rows.done.all(), rows.logits, rows.cache
+        _, logits, cache = jax.lax.while_loop(is_needed, go, begin)
+        return rows._replace(logits=logits, cache=cache)
 
     def step(self, params: Tree, state: Tree, rows: Rows) -> Rows:
         """Texts with a token more each, those that have ended as they are; pure."""
@@ -358,7 +378,8 @@ class Generator:
 
     def extended(self, params: Tree, state: Tree, rows: Rows, token: jax.Array) -> Rows:
         """Texts with these tokens (batch,) behind them, those that have ended as they are; pure."""
-        return self._extended(params, state, rows, token)[0]
+        rows, position = self._written(rows, token)
+        return self._passed(params, state, rows, (token, position))[0]
 
     def tap(
         self,
@@ -386,18 +407,15 @@ class Generator:
             expected = "a model that allows a cache"
             raise ValueError(explain("Generator.tap", expected, f"{self.why_uncached}"))
         state = self.model.state if state is None else state
-        return self._extended(params, state, *self.chosen(rows), at, changes_of(**changes))
+        rows, token = self.chosen(rows)
+        rows, position = self._written(rows, token)
+        new = token, position
+        return self._passed(params, state, rows, new, at, changes_of(**changes))
 
-    def _extended(
-        self,
-        params: Tree,
-        state: Tree,
-        rows: Rows,
-        token: jax.Array,
-        at: Any = (),
-        changes: Changes = (),
-    ) -> tuple[Rows, dict]:
-        """(texts with these tokens behind them, what was looked at)."""
+    def _written(self, rows: Rows, token: jax.Array) -> tuple[Rows, jax.Array]:
+        """`(texts, positions)`: with these tokens (batch,) behind them, the logits as before, and
+        where the tokens are; outside: the text had ended.
+        """
         numbers = jnp.arange(len(token))
         # outside: nothing is written
         position = jnp.where(rows.done, self.max_length, rows.lengths)
@@ -405,15 +423,31 @@ class Generator:
         lengths = jnp.where(rows.done, rows.lengths, rows.lengths + 1)
         logs = self.logged(rows, position, token)
         rows = rows._replace(tokens=tokens, lengths=lengths, logs=logs)
-        rows = rows._replace(done=rows.done | self.is_end(rows, token, lengths))
+        return rows._replace(done=rows.done | self.is_end(rows, token, lengths)), position
+
+    def _passed(
+        self,
+        params: Tree,
+        state: Tree,
+        rows: Rows,
+        new: tuple[jax.Array, jax.Array],
+        at: Any = (),
+        changes: Changes = (),
+    ) -> tuple[Rows, dict]:
+        """(texts with the logits behind their last tokens, what was looked at).
+
+        Args:
+            new: the last tokens and their positions, (batch,) each, as of `_written`.
+        """
         if rows.cache is None:
-            logits = self._logits_of_all(params, state, tokens, lengths, rows.memory)
+            logits = self._logits_of_all(params, state, rows.tokens, rows.lengths, rows.memory)
             return rows._replace(logits=logits), {}
+        token, position = new
         first = jnp.minimum(position, self.max_length - 1)
         decoding = decoding_of(self.max_length, rows.cache, first, rows.memory)
         changes = [*self._halved.decoder, *changes]
-        new = token[:, None]
-        logits, seen = forward(self.model, params, state, new, decoding, at, changes)
+        tokens = token[:, None]
+        logits, seen = forward(self.model, params, state, tokens, decoding, at, changes)
         return rows._replace(logits=logits[:, 0], cache=decoding.after(logits)), seen
 
     def is_end(self, rows: Rows, token: jax.Array, lengths: jax.Array) -> jax.Array:
