@@ -139,3 +139,37 @@ def test_steered_prompts_are_changed_at_all_positions(place):
     assert seen[0][:2] == (3, 12)
     plain = generation.Generator(model, 12).begin(model.params, PROMPTS, np.array(LENGTHS))
     assert np.abs(np.asarray(rows.logits) - np.asarray(plain.logits)).max() > 1e-3
+
+
+class Counted(layers.Layer):
+    """Notes each pass when it runs."""
+
+    supports_cache = True
+    passes: list = []
+
+    def call(self, x):
+        jax.debug.callback(lambda: self.passes.append(1))
+        return x
+
+
+@pytest.mark.promise("On CPUs no pass is made behind the last token")
+@pytest.mark.parametrize("rows", [1, 3])
+def test_passes_are_as_many_as_tokens(rows):
+    model = behind_attention(Counted(), layers.Dense(9))
+    expected = model.generate(PROMPTS[:rows].tolist(), max_new_tokens=4)
+    Counted.passes.clear()
+    texts = model.generate(PROMPTS[:rows].tolist(), max_new_tokens=4)
+    jax.effects_barrier()
+    assert len(Counted.passes) == 4  # one on the prompts, and one on each token but the last
+    np.testing.assert_array_equal(texts, expected)
+
+
+def test_a_text_that_was_cut_off_goes_on():
+    """Where texts have not ended, the logits behind them are there."""
+    model = behind_attention(layers.Dense(9))
+    generator = generation.Generator(model, 12)
+    whole = generator.go_on(model.params, generator.begin(model.params, PROMPTS))
+    rows = generator.begin(model.params, PROMPTS)
+    for steps in (1, 2, 4):
+        rows = generator.go_on(model.params, rows, steps)
+    np.testing.assert_array_equal(rows.tokens, whole.tokens)
