@@ -86,7 +86,8 @@ def products(query: jax.Array, key: jax.Array) -> jax.Array:
     """
     into = jnp.promote_types(query.dtype, "float32")
     count, depth = query.shape[-2:]
-    if 4 * count <= depth and math.prod(query.shape[:-3]) == 1:
+    has_symbols = set(map(type, query.shape)) != {int}  # as while a model is exported
+    if not has_symbols and 4 * count <= depth and math.prod(query.shape[:-3]) == 1:
         # of one row XLA on CPUs copies a factor that it has to transpose: while a text is
         # generated the queries are few, and the keys many
         scores = jnp.matmul(key, jnp.swapaxes(query, -1, -2), preferred_element_type=into)
