@@ -16,8 +16,8 @@ from jkeras.core.names.registry import public
 from jkeras.core.run.tap_changes import Changes, changes_of
 from jkeras.core.run.tapping import run_tapped
 from jkeras.generation.decoding import Decoding, forward
-from jkeras.generation.inputs import whole_inputs
 from jkeras.generation.ends import logits_at
+from jkeras.generation.inputs import whole_inputs
 from jkeras.generation.limits import Limits
 from jkeras.generation.paged.decoding import decoding_of
 from jkeras.generation.processors import check_processors, has_choice, init_all, process_all
@@ -33,8 +33,8 @@ from jkeras.generation.sampling_params import (
     stop_tokens,
 )
 from jkeras.generation.source import asked
-from jkeras.ops.kernels import on_cpu
 from jkeras.generation.steering import Halved, halved
+from jkeras.ops.kernels import on_cpu
 
 Tree = Any
 
