@@ -51,6 +51,11 @@ def logits_at(
     count, positions = end
     if not count:
         logits, _ = forward(model, *values, tokens, decoding)
-        return jnp.take_along_axis(logits, positions[:, None, None], axis=1)[:, 0]
+        return at_positions(logits, positions)
     x = ForPositions(decoding.inputs(model, tokens), positions, count)
     return kernel.apply(model, *values, (x,), {}, training=False, cache=decoding)[0][:, 0]
+
+
+def at_positions(logits: jax.Array, positions: jax.Array) -> jax.Array:
+    """(batch, time, vocabulary) at one position of each row."""
+    return jnp.take_along_axis(logits, positions[:, None, None], axis=1)[:, 0]

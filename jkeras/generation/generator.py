@@ -16,7 +16,7 @@ from jkeras.core.names.registry import public
 from jkeras.core.run.tap_changes import Changes, changes_of
 from jkeras.core.run.tapping import run_tapped
 from jkeras.generation.decoding import Decoding, forward
-from jkeras.generation.ends import logits_at
+from jkeras.generation.ends import at_positions, logits_at
 from jkeras.generation.inputs import whole_inputs
 from jkeras.generation.limits import Limits
 from jkeras.generation.paged.decoding import decoding_of
@@ -330,7 +330,7 @@ class Generator:
             end = self.limits.end, lengths - 1
             return logits_at(self.model, (params, state), prompts, decoding, end)
         logits, _ = forward(self.model, params, state, prompts, decoding, (), changes)
-        return _at(logits, lengths - 1)
+        return at_positions(logits, lengths - 1)
 
     def no_logs(self, batch: int, length: int, choices: int) -> Logs | None:
         """What is kept of probabilities, for texts without a new token."""
@@ -515,11 +515,11 @@ class Generator:
         inputs = whole_inputs(self.model, whole, lengths, memory)
         if not self._halved.decoder:
             logits, _ = self.model.apply(params, state, inputs, training=False)
-            return _at(logits, lengths - 1)
+            return at_positions(logits, lengths - 1)
         given = (params, state, (inputs,), {}, [], self._halved.decoder)
         logits, _, taps = run_tapped(self.model, *given, training=False)
         taps.results()  # which sees that each change was made
-        return _at(logits, lengths - 1)
+        return at_positions(logits, lengths - 1)
 
 
 def draws_of(rng: Any, each: Sequence[SamplingParams], samples: Any) -> Draws:
@@ -572,8 +572,3 @@ def _is_count(value: Any) -> bool:
     """Whether it is a whole number of 0 or more."""
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     return is_whole and value >= 0
-
-
-def _at(logits: jax.Array, positions: jax.Array) -> jax.Array:
-    """(batch, time, vocabulary) at one position of each row."""
-    return jnp.take_along_axis(logits, positions[:, None, None], axis=1)[:, 0]
