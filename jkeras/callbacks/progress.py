@@ -118,7 +118,7 @@ class ProgbarLogger(Callback):
 
     # ------------------------------------------------------------ the line
 
-    def _start(self, shown_on: "File | Terminal | None" = None) -> None:
+    def _start(self, shown_on: "LineStream | Terminal | None" = None) -> None:
         self.screen = shown_on or screen()
         self.prefix = ""
         self.seen = 0
@@ -289,7 +289,7 @@ class Terminal:
         self.write(f"\r\x1b[2K{line}")
 
 
-class File(Terminal):
+class LineStream(Terminal):
     """A file or pipe: whole lines only."""
 
     live = False
@@ -349,10 +349,10 @@ def in_notebook() -> bool:
     return shell is not None and hasattr(shell, "kernel")
 
 
-def screen() -> Terminal | File:
+def screen() -> Terminal | LineStream:
     """Where progress is shown."""
     if in_notebook():
         return Notebook()
     if console.is_terminal():
         return Terminal()
-    return File()
+    return LineStream()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
 
 
-def join(model: "Trainer", states: Sequence[TrainState]) -> None:
+def stack_members(model: "Trainer", states: Sequence[TrainState]) -> None:
     """Makes a model the ensemble whose members have these states."""
     members = Members(len(states), own_order=True)
     hand_over(model, members)

@@ -62,13 +62,13 @@ class MaybeEnsemble(Extensions):
         """Makes the model an ensemble: the first member is what it holds, the others what it holds
         after `load(other)`, for each of some things that can be loaded.
         """
-        from jkeras.ensembles.joining import join
+        from jkeras.ensembles.joining import stack_members
 
         states = [StateLayout(self).gather()]
         for other in others:
             load(other)
             states.append(StateLayout(self).gather())
-        join(self, states)
+        stack_members(self, states)
 
     # ------------------------------------------------------------ what training asks
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jkeras.kernel import spec, tree
 from jkeras.kernel.layer import LayerProtocol
-from jkeras.kernel.losses import join
+from jkeras.kernel.losses import add_losses
 from jkeras.kernel.scope import Scope, begin, end
 
 
@@ -57,7 +57,7 @@ def init(
     params = tree.unflatten((path, value) for (path, w), value in places if w.trainable)
     state = tree.unflatten((path, value) for (path, w), value in places if not w.trainable)
     if added:
-        state = join(state, [jnp.zeros(loss.shape, loss.dtype) for loss in added])
+        state = add_losses(state, [jnp.zeros(loss.shape, loss.dtype) for loss in added])
     return params, state
 
 

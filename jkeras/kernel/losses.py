@@ -29,10 +29,10 @@ def split(state: dict) -> tuple[dict, list[jax.Array]]:
     return state, losses
 
 
-def join(state: dict, losses: list[jax.Array]) -> dict:
+def add_losses(state: dict, losses: list[jax.Array]) -> dict:
     """A state with losses in it.
 
-    >>> join({"a": {"x": 1}}, [2.0])
+    >>> add_losses({"a": {"x": 1}}, [2.0])
     {'a': {'x': 1}, 'losses': {'0': 2.0}}
     """
     return {**state, NAME: state.get(NAME, {}) | {str(i): v for i, v in enumerate(losses)}}

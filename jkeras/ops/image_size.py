@@ -201,6 +201,7 @@ def _edges(
     if (before, after, target).count(None) != 1:
         raise ValueError(f"Must specify exactly two of {', '.join(sides)}. Received: {received}")
     sign = 1 if verb == "padding" else -1
+    _check_not_negative(sides, (before, after, target), received)
     if size is None:
         if sign < 0 and target is None:
             raise ValueError(
@@ -213,13 +214,17 @@ def _edges(
         before = sign * (target - size) - after
     else:
         after = sign * (target - size) - before
-    for name, value in zip(sides, (before, after, target)):
-        if value is not None and value < 0:
-            raise ShapeError(
-                f"{name} must be >= 0. Received: {received} for images of size {size}, which "
-                f"gives {name}={value}"
-            )
+    _check_not_negative(sides, (before, after, target), f"{received} for images of size {size}")
     return before, after, target
+
+
+def _check_not_negative(
+    sides: tuple[str, str, str], values: tuple[int | None, ...], received: str
+) -> None:
+    """Raises ShapeError for the first size below 0."""
+    for name, value in zip(sides, values):
+        if value is not None and value < 0:
+            raise ShapeError(f"{name}={value}: {name} must be >= 0. Received: {received}")
 
 
 def _frame(

@@ -52,7 +52,12 @@ def map_coordinates(
     """
     inputs = jnp.asarray(inputs)
     coordinates = jnp.asarray(coordinates)
-    if coordinates.ndim < 2 or coordinates.shape[0] != inputs.ndim:
+    if coordinates.ndim < 2:
+        raise ShapeError(
+            "`coordinates` has a row for each axis of the image: expected at least rank 2, "
+            f"received coordinates.shape={coordinates.shape}"
+        )
+    if coordinates.shape[0] != inputs.ndim:
         raise ValueError(
             "`coordinates` has a row for each axis of the image: their count must be the same "
             f"as the rank of `inputs`. Received: inputs.shape={inputs.shape}, "

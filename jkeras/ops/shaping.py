@@ -95,7 +95,10 @@ def ravel(x: TensorLike) -> jax.Array:
 def _check_permutation(axes: Sequence[int] | None, ndim: int) -> None:
     positions = [axis + ndim if axis < 0 else axis for axis in axes]
     if sorted(positions) != list(range(ndim)):
-        raise ShapeError(f"`axes` has each of the {ndim} axes once. Received: {axes}")
+        raise ShapeError(
+            f"`axes` must be a valid permutation of the {ndim} axes: each once. "
+            f"Received: axes={list(axes)}"
+        )
 
 
 @numpy_op(inputs=1)
