@@ -127,7 +127,7 @@ class ProgbarLogger(Callback):
         self.compiled = self._compile_seconds()
 
     def _update(self, seen: int, logs: dict[str, Any] | None) -> None:
-        self.seen = seen
+        self.seen = seen if self.total is None else min(seen, self.total)
         now = time.monotonic()
         self.first = self.first or (now, seen)
         if self.verbose == 1 and self.screen.live and now - self.shown >= INTERVAL:

@@ -174,6 +174,12 @@ class MembersLayout(StateLayout):
         frozen = [(p, -self._is_shared(p, v)) for p, v in tree.flatten(state.frozen)]
         return TrainState(0, 0, tree.unflatten(frozen), 0, 0, 0, 0)
 
+    def _mapped_axes(self, state: TrainState) -> TrainState:
+        """The same as `jax.vmap` takes them."""
+        axes = self.axes(state)
+        frozen = jax.tree_util.tree_map(lambda a: None if a < 0 else a, axes.frozen)
+        return axes.replace(frozen=frozen)
+
     def _is_shared(self, path: tree.Path, value: jax.Array) -> bool:
         """Whether a frozen array is one for all members."""
         return value.ndim == self._frozen_ndims[path]
@@ -183,6 +189,14 @@ class MembersLayout(StateLayout):
         active = tree.unflatten([(ACTIVE, tree.get(state.metrics, ACTIVE))])
         state = super().reset_metrics(state)
         return self._placed(state.replace(metrics=tree.merge(state.metrics, active)))
+
+    def reset_by_model(self, state: TrainState) -> TrainState:
+        """The state after the model's `reset_metrics` of each member."""
+        reset = super().reset_by_model
+        axes = self._mapped_axes(state)
+        of_all = jax.vmap(lambda one: reset(one).replace(frozen=one.frozen), (axes,), axes)
+        with placement.undistributed():
+            return of_all(state)
 
     def first(self, variable: Variable) -> np.ndarray:
         """What the members have of a metric's variable before any update."""
@@ -275,9 +289,7 @@ class MembersLayout(StateLayout):
 
         @functools.wraps(function)
         def of_all(state: TrainState, *data: Any) -> tuple[TrainState, Logs]:
-            axes = self.axes(state)
-            frozen = jax.tree_util.tree_map(lambda a: None if a < 0 else a, axes.frozen)
-            axes = axes.replace(frozen=frozen)
+            axes = self._mapped_axes(state)
             over_members = jax.vmap(single, (axes, *data_axes), (axes, 0))
             with placement.undistributed():
                 state, logs = over_members(state, *data)

@@ -41,18 +41,27 @@ class Writer:
 
     def __init__(self, model: Any, work: Work, request: Request) -> None:
         self._model = model
-        self._generator = generator_for(model, work, request)
+        self._values = self._read()  # once for the prompts and for a text that is written at once
+        self._generator = generator_for(model, self._values, work, request)
         self.max_length = self._generator.max_length
         self.is_cached = self._generator.why_uncached is None
         self.pad = self._generator.pad
 
     def begin(self, *prompts: Any, **options: Any) -> None:
         """The texts as far as their prompts; arguments as of `Generator.begin`."""
-        self.rows = self._generator.begin(self._model.params, *prompts, **options)
+        params, state = self._values
+        self.rows = self._generator.begin(params, *prompts, state=state, **options)
 
     def go_on(self, steps: int | None) -> None:
-        """More tokens, in so many passes of the model at most; None: up to the ends."""
-        self.rows = self._generator.go_on(self._model.params, self.rows, steps)
+        """More tokens, in so many passes of the model at most; None: up to the ends, with the
+        weights that read the prompts.
+        """
+        params, state = self._values if steps is None else self._read()
+        self.rows = self._generator.go_on(params, self.rows, steps, state=state)
+
+    def _read(self) -> tuple[Any, Any]:
+        """The model's params and state, as they are now."""
+        return self._model.params, self._model.state
 
     def end(self, done: np.ndarray) -> None:
         """Ends rows (batch,)."""
@@ -123,8 +132,10 @@ def writer_for(model: Any, work: Work, request: Request) -> Writer | DraftingWri
 # ---------------------------------------------------------------- generators
 
 
-def generator_for(model: Any, work: Work, request: Request) -> Generator:
-    """A generator of texts as long as are asked for.
+def generator_for(
+    model: Any, values: tuple[Any, Any], work: Work, request: Request
+) -> Generator:
+    """A generator of texts as long as are asked for, by a model with these params and state.
 
     With a cache there is one for all lengths up to a power of two. Without one the whole text goes
     through the model, which may look at what is behind it: it gets no more than it is asked for.
@@ -136,7 +147,7 @@ def generator_for(model: Any, work: Work, request: Request) -> Generator:
     key = (length, *options.values())
     generator = cached_on(model, key, lambda: Generator(model, length, **options))
     generator.limits = _limits_of(model, length)
-    generator.limits.find(model.params, model.state, 1, source)
+    generator.limits.find(*values, 1, source)
     return generator
 
 

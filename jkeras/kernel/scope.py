@@ -173,7 +173,7 @@ class Flow:
             if changed:
                 state = _with_values(state, layer_path, changed)
         if self.losses:
-            state = losses.join(state, [value for _, value in self.losses])
+            state = losses.add_losses(state, [value for _, value in self.losses])
         return state
 
     # ------------------------------------------------------------ what travels beside arrays

@@ -15,7 +15,7 @@ from jkeras.training.data import ArraySource
 from jkeras.training.data.arrays import take
 from jkeras.training.data.source import Batch
 from jkeras.training.step.layout import LazyLayout, StateLayout
-from jkeras.training.step.overrides import has_own_step
+from jkeras.training.step.overrides import has_own_logs
 from jkeras.training.step.padding import may_pad
 from jkeras.training.step.results import metric_logs
 from jkeras.training.step.state import TrainState
@@ -109,7 +109,7 @@ class Epoch:
     ) -> tuple[TrainState, Logs]:
         """(the state, the logs) after one pass over data, whose metrics begin anew."""
         make = make_train_step if part.kind == "train" else make_eval_step
-        own = has_own_step(self.model, part.kind)  # its logs are those of the last step
+        own = has_own_logs(self.model, part.kind)  # its logs are those of the last step
         state = self.layout.reset_metrics(state)
         state, logs = _over(make(self.model), state, data, order, own)
         return state, logs if own else metric_logs(self.model, self.layout, state)

@@ -17,7 +17,7 @@ from jkeras.training.data import ArraySource, placement
 from jkeras.training.data.source import Batch
 from jkeras.training.step.initial_state import init_train_state
 from jkeras.training.step.layout import StateLayout
-from jkeras.training.step.overrides import has_own_step
+from jkeras.training.step.overrides import has_own_logs
 from jkeras.training.loop.program import Program
 from jkeras.training.step.results import metric_logs
 from jkeras.training.step.state import TrainState
@@ -238,7 +238,7 @@ class Population:
         """(the logs of the last pass of some trials, as the metrics in their states have them, the
         names of all logs); None where a step of the model's own says what they are.
         """
-        if has_own_step(self.model, "train") or has_own_step(self.model, "test"):
+        if has_own_logs(self.model, "train") or has_own_logs(self.model, "test"):
             return None, None
         layout = StateLayout(self.model)
         logs_of_each = jax.jit(jax.vmap(lambda state: metric_logs(self.model, layout, state)))

@@ -49,19 +49,21 @@ class Evaluating:
         callbacks.on_test_begin()
         owner.replace(self.layout.reset_metrics)
         self.model.stop_evaluating = False
-        last = -1
+        done = 0
         before = callbacks.on_test_batch_begin
         try:
-            for last, logs in self.runner.epoch(owner, self.source, Span(limit=self.steps), before):
+            span = Span(limit=self.steps)
+            for done, last, logs in self.runner.epoch(owner, self.source, span, before):
                 signals.check()
                 callbacks.on_test_batch_end(last, logs)
                 if self.model.stop_evaluating:
                     break
             else:
-                warn_of_short_data(last + 1, self.steps, "`steps`")
+                execution = self.model.steps_per_execution
+                warn_of_short_data(done, self.steps, "`steps`", execution)
         finally:
             self.runner.restart()
-        if last < 0:
+        if not done:
             raise ValueError("The data gave no batch to evaluate.")
         logs = as_numbers(logs)
         callbacks.on_test_end(logs)

@@ -19,6 +19,7 @@ from jkeras.training.step.layout import state_layout
 from jkeras.training.step.nonfinite import Watch
 from jkeras.training.step.stacked import loop_layout
 from jkeras.training.loop.ownership import state_owner
+from jkeras.training.loop.pace import whole_executions
 from jkeras.training.loop.preemption import Preemption
 from jkeras.training.step.results import as_numbers
 from jkeras.training.loop.recording import Recorder
@@ -179,11 +180,11 @@ class Fitting:
             before = self.callbacks.on_train_batch_begin
             dispatches = self.runner.epoch(self.owner, self.source, span, before, self.resume.left)
             is_endless = limit is None and self.source.num_batches is None
-            for last, logs in dispatches:
-                steps, done = last + 1 - done, last + 1
+            for now, last, logs in dispatches:
+                steps, done = now - done, now
                 if is_endless and done - steps < MANY <= done:
                     self._warn_of_no_end(epoch)
-                self._after_dispatch(watch, Position(epoch, done, logs), steps)
+                self._after_dispatch(watch, Position(epoch, done, logs), steps, last)
                 if self.model.stop_training:
                     break
             else:
@@ -194,10 +195,10 @@ class Fitting:
         logs = numbers | self.protection.logs(self.owner.peek())
         return Position(epoch, done, logs, True)
 
-    def _after_dispatch(self, watch: Watch, position: Position, steps: int) -> None:
+    def _after_dispatch(self, watch: Watch, position: Position, steps: int, last: int) -> None:
         self._reached = position, None
         watch.look(position.epoch, position.step)
-        self.callbacks.on_train_batch_end(position.step - 1, position.logs)
+        self.callbacks.on_train_batch_end(last, position.logs)
         self.resume.after_steps(steps, position)
         self.signals.check()
         if self.options.checkpoint is not None and self.preemption.ends_here():
@@ -217,7 +218,8 @@ class Fitting:
                 "The data gave no batch for this epoch. An iterator can be used once: pass a "
                 "data set that starts again, or `steps_per_epoch` and an endless generator."
             )
-        warn_of_short_data(done, expected, "`steps_per_epoch * epochs`")
+        execution = self.model.steps_per_execution
+        warn_of_short_data(done, expected, "`steps_per_epoch * epochs`", execution)
 
 
 def _protected(model: "Trainer", source: Source, options: FitOptions) -> tuple[Source, Protection]:
@@ -225,7 +227,8 @@ def _protected(model: "Trainer", source: Source, options: FitOptions) -> tuple[S
     if model.compilation.privacy is None:
         return source, Unprotected()
     source = model.compilation.privacy.gathered(source)
-    of_epoch = options.steps or source.num_batches or 0
+    of_epoch = whole_executions(options.steps or 0, model.steps_per_execution)
+    of_epoch = of_epoch or source.num_batches or 0
     steps = max(options.epochs - options.initial_epoch, 0) * of_epoch
     source = model.compilation.privacy.sampled(source, steps, model.compilation.microbatches)
     return source, model.compilation.privacy.fitting(model, source, steps)

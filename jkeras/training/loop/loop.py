@@ -25,7 +25,7 @@ from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Source
 from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Seed, Work, batches_of
 from jkeras.training.loop.careful import Looking, Place, located, with_place
-from jkeras.training.loop.pace import Pace, fixed_steps
+from jkeras.training.loop.pace import Pace, fixed_steps, whole_executions
 from jkeras.training.step.padding import may_pad
 from jkeras.training.loop.program import Program, cached
 from jkeras.training.loop.programs import Programs
@@ -152,9 +152,12 @@ class Runner:
         span: Span,
         before: Callable[[int], None],
         left: Callable[[], int | None] = lambda: None,
-    ) -> Iterator[tuple[int, dict]]:
-        """Yields (number of the last step, logs on the device) after each dispatch; calls
-        `before(step)` ahead of it.
+    ) -> Iterator[tuple[int, int, dict]]:
+        """Yields (steps that are done, number of the last one as callbacks are given it, logs on
+        the device) after each dispatch; calls `before(step)` ahead of it.
+
+        With `steps_per_execution` callbacks are given, as by Keras, the number that a whole
+        execution ends with, also where the data end within it.
 
         With a limit below the source's length the next epoch goes on where this one stopped.
 
@@ -162,7 +165,8 @@ class Runner:
             left: the number of steps until a caller looks at the state.
         """
         done = span.done
-        limit = math.inf if span.limit is None else span.limit
+        execution = self.model.steps_per_execution
+        limit = math.inf if span.limit is None else whole_executions(span.limit, execution)
         self._begin_feed(owner, source, span)
         while done < limit and self._has_more(owner, source, span):
             before(done)
@@ -192,8 +196,9 @@ class Runner:
                 break
             self.taken += steps
             self._measure(steps, start, logs)
+            last = done + (steps if execution == 1 else most) - 1
             done += steps
-            yield done - 1, logs
+            yield done, last, logs
         if done < limit:
             self.restart()  # the data came to its end
         source.end_epoch()

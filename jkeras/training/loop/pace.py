@@ -73,6 +73,16 @@ def steps_of(seconds: float) -> int:
     return max(1, steps)
 
 
+def whole_executions(steps: int, size: int) -> int:
+    """The steps that are taken where so many are asked for: whole executions of a user's
+    `steps_per_execution`, as in Keras.
+
+    >>> whole_executions(5, 3), whole_executions(6, 3)
+    (6, 6)
+    """
+    return -(-steps // size) * size
+
+
 def fixed_steps(layout: "StateLayout", kind: str, every_batch: bool) -> int | None:
     """The number of steps of a dispatch where there is nothing to measure, else None.
 

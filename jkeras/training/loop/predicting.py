@@ -11,6 +11,7 @@ from jkeras.callbacks import CallbackList
 from jkeras.training import data
 from jkeras.training.data import placement
 from jkeras.training.data.source import Source
+from jkeras.training.loop.pace import whole_executions
 from jkeras.training.loop.short_data import warn_of_short_data
 from jkeras.training.step.results import concatenate
 from jkeras.training.types import Structure
@@ -48,17 +49,20 @@ def _outputs(
     is_cut = isinstance(source, data.ArraySource) and source.num_batches > 1
     size = source.batch_size if is_cut else None
     source.begin_epoch()
-    batches = itertools.islice(source.batches(), steps)
-    step = 0
+    execution = model.steps_per_execution
+    most = None if steps is None else whole_executions(steps, execution)
+    batches = itertools.islice(source.batches(), most)
+    step = done = 0
     model.stop_predicting = False
     while not model.stop_predicting:
-        several = list(itertools.islice(batches, model.steps_per_execution))
+        several = list(itertools.islice(batches, execution))
         if not several:
             source.end_epoch()
-            warn_of_short_data(step, steps, "`steps`")
+            warn_of_short_data(done, steps, "`steps`", execution)
             break
         callbacks.on_predict_batch_begin(step)
         outputs = concatenate([predict(batch, size) for batch, *_ in several])
-        step += len(several)
+        done += len(several)
+        step += execution  # as Keras counts, also where the data end
         callbacks.on_predict_batch_end(step - 1, {"outputs": outputs})
         yield outputs

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jkeras.ops.kernels import outside_loops
 from jkeras.training.data import placement
 from jkeras.training.data.source import Batch
-from jkeras.training.step.overrides import has_own_step
+from jkeras.training.step.overrides import has_own_logs
 from jkeras.training.loop.pace import MOST
 from jkeras.training.loop.program import Program, program_of
 from jkeras.training.loop.recording import KEY, Recorder, recording
@@ -116,7 +116,7 @@ class Programs:
             return self._straight, "straight"
         if self.recorder is not None:
             return self._recorded_loop, "many"
-        if has_own_step(self.model, self.kind):
+        if has_own_logs(self.model, self.kind):
             return self._loop_with_logs, "many"
         return self._loop, "many"
 

@@ -383,6 +383,7 @@ class Compilable:
         """The names of `metrics`."""
         return [m.name for m in self.metrics]
 
+    @default
     def reset_metrics(self) -> None:
         """Lets all metrics forget what they have seen."""
         for metric in self.metrics:

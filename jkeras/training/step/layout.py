@@ -21,6 +21,7 @@ from jkeras.core.weights.structure import all_built, named_weights
 from jkeras.core.weights.variable import Variable, values_of
 from jkeras.kernel import losses, tree
 from jkeras.kernel.scope import Flow
+from jkeras.metrics.base import Metric
 from jkeras.optimizers.by_path import build_by_path, takes_loss
 from jkeras.training.step import nonfinite
 from jkeras.training.data import placement
@@ -43,6 +44,7 @@ class StateLayout:
 
     Attributes:
         params, frozen, state, metrics: (path, variable) pairs of the parts of a state.
+        counters: those pairs of `metrics` that count something beside the metrics.
         inner_metrics: those pairs of `state` that metrics inside layers count in.
         trainable: the variables that gradients reach, in Keras's order, the optimizer's.
         key: equal for layouts that compiled functions may share.
@@ -64,7 +66,8 @@ class StateLayout:
         weights = self._named()
         self.trainable = model.trainable_variables
         self.params, self.frozen, self.state = _grouped(model, weights, self.trainable)
-        self.metrics = _metric_variables(model, weights)
+        self.counters = _counters(model)
+        self.metrics = _metric_variables(model, weights) + self.counters
         inner = {id(v) for metric in model.metrics_of_layers() for v in metric.variables}
         self.inner_metrics = [(path, v) for path, v in self.state if id(v) in inner]
         self._places = self._initial = self.stacked = None
@@ -394,17 +397,47 @@ class StateLayout:
         return self._initial
 
     def first(self, variable: Variable) -> np.ndarray:
-        """What a state has of a metric's variable before any update."""
-        return np.asarray(first_value(variable))
+        """What a state has of a metric's variable before any update: zeros, which `reset_state`
+        writes, as in Keras, whatever the initializer is; that where a reset of the user's is to
+        come.
+        """
+        if self.resets_itself or among([variable], self._counting):
+            return np.asarray(first_value(variable))
+        return np.zeros(variable.shape, variable.dtype)
+
+    @functools.cached_property
+    def _counting(self) -> list[Variable]:
+        """The variables of `counters`."""
+        return [variable for _, variable in self.counters]
+
+    @functools.cached_property
+    def resets_itself(self) -> bool:
+        """Whether the model, or one of its metrics, is reset by a method of the user's."""
+        metrics = [*self.model.compiled_metrics(), *self.model.metrics_of_layers()]
+        is_own = [type(metric).reset_state is not Metric.reset_state for metric in metrics]
+        return overrides(self.model, "reset_metrics") or any(is_own)
 
     def reset_metrics(self, state: TrainState) -> TrainState:
-        """The state with all metrics as if they had seen nothing, those inside layers too."""
-        state = state.replace(metrics=self.initial_metrics())
+        """The state with all metrics reset, those inside layers too: as if they had seen nothing,
+        or as methods of the user's leave them.
+        """
+        fresh = self.initial_metrics()
+        if self.resets_itself:
+            state = self.reset_by_model(state)
+            counters = tree.unflatten((path, tree.get(fresh, path)) for path, _ in self.counters)
+            return state.replace(metrics=tree.merge(state.metrics, counters))
+        state = state.replace(metrics=fresh)
         if not self.inner_metrics:
             return state
         kept = dict(tree.flatten(state.state))
         kept |= {path: self.first(v) for path, v in self.inner_metrics}
         return state.replace(state=tree.unflatten(kept.items()))
+
+    def reset_by_model(self, state: TrainState) -> TrainState:
+        """The state after the model's `reset_metrics`."""
+        with self.run(state) as run:
+            self.model.reset_metrics()
+        return self.updated(state, run)
 
 
 def _grouped(
@@ -443,9 +476,15 @@ def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariabl
             name = f"{name}_{counts[name]}"
         counts[metric.name] += 1
         named += [((name, v.name), v) for v in without(metric.variables, inside)]
+    return named
+
+
+def _counters(model: "Trainer") -> NamedVariables:
+    """(path, variable) pairs of what counts beside the metrics."""
+    counters = model.extra_counters()
     if model.compilation.nonfinite is not None:
-        named.append((nonfinite.COUNT, model.compilation.nonfinite_steps))
-    return named + model.extra_counters()
+        counters = [(nonfinite.COUNT, model.compilation.nonfinite_steps), *counters]
+    return counters
 
 
 def first_value(variable: Variable) -> jax.Array:

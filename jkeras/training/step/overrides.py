@@ -31,3 +31,10 @@ def has_own_step(model: "Trainer", kind: str) -> bool:
         return True
     method = getattr(type(model), f"{kind}_step")
     return getattr(method, "default", None) is not method
+
+
+def has_own_logs(model: "Trainer", kind: str) -> bool:
+    """Whether the logs of a step of a kind may be others than those that the metrics give: the step
+    is the user's own, or what makes the logs in it.
+    """
+    return has_own_step(model, kind) or overrides(model, "compute_metrics")
