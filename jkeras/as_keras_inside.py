@@ -41,6 +41,7 @@ PLACES = {
         "distribute_tensor": "jkeras.distribution:distribute_tensor",
         "list_devices": "jkeras.distribution:list_devices",
     },
+    "backend.jax.trainer": {"JAXTrainer": "jkeras.training.shell.trainer:Trainer"},
     "backend.common.name_scope": {"name_scope": "jkeras:name_scope"},
     "layers.merging.base_merge": {"Merge": "jkeras.layers.merge:Merge"},
     "losses.losses": {"LossFunctionWrapper": "jkeras.losses.base:LossFunctionWrapper"},

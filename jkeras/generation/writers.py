@@ -132,9 +132,7 @@ def writer_for(model: Any, work: Work, request: Request) -> Writer | DraftingWri
 # ---------------------------------------------------------------- generators
 
 
-def generator_for(
-    model: Any, values: tuple[Any, Any], work: Work, request: Request
-) -> Generator:
+def generator_for(model: Any, values: tuple[Any, Any], work: Work, request: Request) -> Generator:
     """A generator of texts as long as are asked for, by a model with these params and state.
 
     With a cache there is one for all lengths up to a power of two. Without one the whole text goes

@@ -246,6 +246,10 @@ class Metric(Module, Record):
                 named += [(f"{key}/{inner}", variable) for inner, variable in child._named()]
         return named
 
+    def named_variables(self) -> list[tuple[tuple[str, ...], Variable]]:
+        """(path, variable) of each of `variables`: metrics in it may name theirs alike."""
+        return [(tuple(key.split("/")), variable) for key, variable in self._named()]
+
     @property
     def variables(self) -> list[Variable]:
         """The metric's variables, then those of metrics in it."""

@@ -475,7 +475,8 @@ def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariabl
         if counts[name]:
             name = f"{name}_{counts[name]}"
         counts[metric.name] += 1
-        named += [((name, v.name), v) for v in without(metric.variables, inside)]
+        outside = without(metric.variables, inside)
+        named += [((name, *path), v) for path, v in metric.named_variables() if among([v], outside)]
     return named
 
 
