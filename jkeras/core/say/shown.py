@@ -49,8 +49,8 @@ OPTIMIZER = frozenset(
 )
 METRIC = frozenset(
     """
-    build_for default_dtype field_config fn_kwargs is_native named_variables set_untracked takes_mask
-    values weight_of_rows
+    build_for default_dtype field_config fn_kwargs is_native named_variables set_untracked
+    takes_mask values weight_of_rows
     """.split()
 )
 CALLBACK = frozenset(

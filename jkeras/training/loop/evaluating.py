@@ -53,7 +53,8 @@ class Evaluating:
         before = callbacks.on_test_batch_begin
         try:
             span = Span(limit=self.steps)
-            for done, last, logs in self.runner.epoch(owner, self.source, span, before):
+            for done_now, last, logs in self.runner.epoch(owner, self.source, span, before):
+                done = done_now
                 signals.check()
                 callbacks.on_test_batch_end(last, logs)
                 if self.model.stop_evaluating:

@@ -268,10 +268,13 @@ class Runner:
         """A feed that begins at an epoch's first batch, or where a checkpoint was."""
         self._epoch_of_feed, at = self._start or (span.epoch, 0)
         self._start = None
-        self._put_back_generators(0)
+        goes_on = self._generators_to_come is not None
+        if goes_on:
+            self._put_back_generators(0)
         seeds = self._seeds(span.seed)
         self._feed = self._new_feed(owner, source, seeds, self._epoch_of_feed, at)
-        self._put_back_generators(1)
+        if goes_on:
+            self._put_back_generators(1)
 
     def _put_back_generators(self, moment: int) -> None:
         """Puts Python's and numpy's where they were before the order of a pass that goes on was

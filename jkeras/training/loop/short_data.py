@@ -15,7 +15,9 @@ def warn_of_short_data(
         needed: how many the data are to give, in the caller's arguments.
         steps_per_execution: of the model; the last of them may lack some.
     """
-    if expected is None or not 0 < whole_executions(done, steps_per_execution) < expected:
+    if expected is None or not 0 < done < expected:
+        return
+    if whole_executions(done, steps_per_execution) >= expected:
         return
     warn(
         f"Your input ran out of data; interrupting after {done} of {expected} steps. It has to "

@@ -47,7 +47,8 @@ def build_as_keras(model: "Trainer", batch: tuple[Any, ...]) -> None:
     batch.
     """
     build_for_training(model, batch)
-    model.set_untracked(was_seen=True)
+    if not model.was_seen:
+        model.set_untracked(was_seen=True)
 
 
 def build_for_training(model: "Trainer", batch: tuple[Any, ...] | None = None) -> None:

@@ -37,4 +37,4 @@ def has_own_logs(model: "Trainer", kind: str) -> bool:
     """Whether the logs of a step of a kind may be others than those that the metrics give: the step
     is the user's own, or what makes the logs in it.
     """
-    return has_own_step(model, kind) or overrides(model, "compute_metrics")
+    return overrides(model, "compute_metrics") or has_own_step(model, kind)
