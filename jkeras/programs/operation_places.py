@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import explain
 from jkeras.core.run.adapting import built_for
 from jkeras.core.run.tap_changes import Changes
-from jkeras.core.run.tap_places import Names, find, several_calls
+from jkeras.core.run.tap_places import WILD, Names, find, several_calls
 from jkeras.core.run.tap_survey import survey
 from jkeras.core.run.tapping import run_tapped
 from jkeras.core.run.taps import Taps
@@ -159,12 +159,13 @@ def tap_operations(
     below = [key for key in at if key not in own]
     others = [each for each in changes if each[0] not in own]
     reading = Reading(self, (params, state), args, kwargs, below, others, **options)
-    numbers = {key: matching(reading.operations, root, key) for key in own}
-    if not all(numbers.values()):
+    groups = {key: matching(reading.operations, root, key) for key in own}
+    if not all(groups.values()):
         raise error
-    (y, new_state, seen), found = reading.run(_by_number(numbers, changes))
+    (y, new_state, seen), found = reading.run(_by_number(groups, changes))
     for key in own.intersection(at):
-        seen[key] = _together(key, [found[number] for number in numbers[key]])
+        for name, numbers in groups[key].items():
+            seen[name] = _together(name, [found[number] for number in numbers])
     return y, new_state, seen
 
 
@@ -177,15 +178,14 @@ def _is_known(root: Any, key: Any, layer: Any, paths: list[Path]) -> bool:
     return True
 
 
-def _by_number(numbers: Mapping[Any, list[int]], changes: Changes) -> dict[int, list]:
+def _by_number(groups: Mapping[Any, dict[str, list[int]]], changes: Changes) -> dict[int, list]:
     """The changes by the numbers of the operations."""
     by_number: dict[int, list] = collections.defaultdict(list)
     for key, change in changes:
-        of_key = numbers.get(key, [])
-        if len(of_key) > 1:
-            raise several_calls(key, "has several of it")
-        for number in of_key:
-            by_number[number].append((key, change))
+        for name, numbers in groups.get(key, {}).items():
+            if len(numbers) > 1:
+                raise several_calls(name, "has several of it")
+            by_number[numbers[0]].append((name, change))
     return by_number
 
 
@@ -245,23 +245,26 @@ def _name(eqn: "JaxprEqn") -> str:
     return name if isinstance(name, str) else eqn.primitive.name
 
 
-def matching(operations: Mapping[int, Operation], root: Any, key: str) -> list[int]:
-    """The numbers of the operations that a key stands for: "block_3/add" of all sums in it,
-    "block_3/add#1" of the second one.
+def matching(operations: Mapping[int, Operation], root: Any, key: str) -> dict[str, list[int]]:
+    """The numbers of the operations that a key stands for, by place: "block_3/add" of all sums in
+    it, "block_3/add#1" of the second one; a pattern, "block_*/add#1", stands for several places.
 
     Args:
         root: the built model.
 
     Raises:
-        ValueError: no layer, or several, have an operation of this name.
+        ValueError: several layers have an operation of this name, and it is no pattern.
     """
-    name, _, call = key.partition("#")
-    paths = Names(root).like(dict.fromkeys(one.path for one in operations.values()), name)
-    if len(paths) > 1:
+    name, sign, call = key.partition("#")
+    names = Names(root)
+    paths = names.like(dict.fromkeys(one.path for one in operations.values()), name)
+    is_pattern = any(star in name for star in WILD)
+    if len(paths) > 1 and not is_pattern:
         shown = sorted(map("/".join, paths))[:20]
         raise ValueError(explain(f"tap at {key!r}", "the path of one place", f"the end of {shown}"))
-    return [
-        number
-        for number, one in operations.items()
-        if one.path in paths and call in ("", str(one.number))
-    ]
+    found: dict[str, list[int]] = {}
+    for number, one in operations.items():
+        if one.path in paths and call in ("", str(one.number)):
+            place = "/".join(names.of(one.path)[1]) + sign + call if is_pattern else key
+            found.setdefault(place, []).append(number)
+    return found

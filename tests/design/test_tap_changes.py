@@ -340,6 +340,25 @@ def test_patterns(model):
     np.testing.assert_array_equal(y, wanted)
 
 
+def test_patterns_of_operations(model):
+    values = model.params, model.state, X
+    both = model.tap(*values, at="block_*/add#1")[2]
+    assert list(both) == ["block_0/add#1", "block_1/add#1"]
+    for name, value in both.items():
+        np.testing.assert_array_equal(value, model.tap(*values, at=name)[2][name])
+        np.testing.assert_array_equal(value, model.tap(*values, at=name[:7])[2][name[:7]])
+    assert {p: v.shape for p, v in model.tap(*values, at="block_*/add")[2].items()} == {
+        "block_0/add": (2, 2, 5, 6),
+        "block_1/add": (2, 2, 5, 6),
+    }
+    changed = model.tap(*values, edit={"block_*/add#1": lambda h: 2 * h})[0]
+    expected = part(model, "block_1")(2 * part(model, "block_0")(X))
+    head = model.get_layer("head")
+    np.testing.assert_allclose(changed, head(2 * expected), rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="block_0/add.*name the call"):
+        model.tap(*values, edit={"block_*/add": lambda h: 2 * h})
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [

@@ -84,3 +84,39 @@ def prompts():
     corrupted = clean.copy()
     corrupted[:, 4] = 8  # so that the last token was nowhere before
     return clean, corrupted, clean[:, 0]
+
+
+class Attention(layers.Layer):
+    """Attention as keras-hub writes it: dense layers, and operations in its own `call`."""
+
+    def build(self, shape):
+        for name in ("query", "key", "value"):
+            dense = layers.EinsumDense("btd,dnh->btnh", (None, HEADS, SIZE), name=name)
+            setattr(self, name, dense)
+            dense.build(shape)
+        self.attention_output = layers.EinsumDense("btnh,nhd->btd", (None, WIDTH))
+        self.attention_output.build((*shape[:2], HEADS, SIZE))
+
+    def call(self, x):
+        ops = jkeras.ops
+        scores = ops.einsum("btnh,bsnh->bnts", self.query(x), self.key(x)) / SIZE**0.5
+        is_past = ops.tril(ops.ones((x.shape[1], x.shape[1]), "bool"))
+        weights = ops.softmax(ops.where(is_past, scores, -1e9))
+        return self.attention_output(ops.einsum("bnts,bsnh->btnh", weights, self.value(x)))
+
+
+def with_attention_of_operations(model):
+    """The same model with `Attention` in place of `MultiHeadAttention`."""
+    tokens = jkeras.Input((LENGTH,), dtype="int32")
+    h = Embedded(name="words")(tokens)
+    for i in range(2):
+        attention = Attention(name=f"attention_{i}")
+        h = layers.Add(name=f"block_{i}")([h, attention(h)])
+        theirs = model.get_layer(f"mha_{i}")
+        for name in ("query", "key", "value", "attention_output"):
+            weight = getattr(theirs, f"_{name.split('_')[-1]}_dense").kernel
+            getattr(attention, name).kernel.assign(weight)
+    head = layers.Dense(VOCABULARY, use_bias=False, name="head")
+    again = jkeras.Model(tokens, head(h))
+    head.kernel.assign(model.get_layer("head").kernel)
+    return again

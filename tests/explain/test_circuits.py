@@ -7,7 +7,12 @@ import pytest
 
 import jkeras
 from jkeras import explain, layers
-from tests.explain.circuits import VOCABULARY, induction_model, prompts
+from tests.explain.circuits import (
+    VOCABULARY,
+    induction_model,
+    prompts,
+    with_attention_of_operations,
+)
 
 CLEAN, CORRUPTED, NEXT = prompts()
 HEADS = "mha_*/heads"
@@ -53,6 +58,27 @@ def test_patching_is_pure(model):
         return explain.activation_patching(*given, params=params, state=model.state).scores
 
     np.testing.assert_allclose(jax.jit(run)(model.params), run(model.params), rtol=1e-4)
+
+
+@pytest.mark.promise("operations of its own code stand for what it does not name")
+def test_heads_of_attention_that_is_written_in_operations(model):
+    same = with_attention_of_operations(model)
+    np.testing.assert_array_equal(same(CLEAN), model(CLEAN))
+    given = CLEAN, CORRUPTED, "attention_*/transpose", score
+    found = explain.activation_patching(same, *given)
+    assert found.places == ["attention_0/transpose", "attention_1/transpose"]
+    ours = explain.activation_patching(model, CLEAN, CORRUPTED, HEADS, score)
+    np.testing.assert_allclose(found.scores, ours.scores, rtol=1e-5)
+    weights = explain.activations(same, CLEAN, "attention_*/div#1")
+    patterns = explain.activations(model, CLEAN, "mha_*/pattern")
+    for ours, theirs in zip(weights.values(), patterns.values(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    for name in ("key", "query"):
+        path = "attention_0/transpose", f"attention_1/{name}"
+        through = explain.path_patching(same, CLEAN, CORRUPTED, path, score, frozen=given[2])
+        path = "mha_0/heads", {"key": "mha_1/keys", "query": "mha_1/queries"}[name]
+        expected = explain.path_patching(model, CLEAN, CORRUPTED, path, score, frozen=HEADS)
+        np.testing.assert_allclose(through.effects, expected.effects, atol=1e-4)
 
 
 @pytest.mark.promise("Ablation finds the parts without which")
