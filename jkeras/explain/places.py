@@ -13,7 +13,7 @@ from jkeras.core.run.tap_places import Names
 from jkeras.core.run.tap_survey import Found, survey
 from jkeras.explain.running import values_of
 from jkeras.models.text_table import table_of
-from jkeras.programs.operation_places import Reading
+from jkeras.programs.operation_places import operations_of
 
 MEANINGS = {
     "queries": "queries of attention (batch, target, heads, size)",
@@ -169,9 +169,8 @@ def _rows(path: tuple[str, ...], found: Found) -> Iterator[Place]:
 def _operations(
     model: Any, values: tuple, x: Any, names: Names, options: dict[str, Any]
 ) -> list[Place]:
-    reading = Reading(model, values, (x,), {}, [], [], **options)
     rows = []
-    for one in reading.operations.values():
+    for one in operations_of(model, values, (x,), {}, **options):
         shape = jax.tree_util.tree_map(lambda v: v.shape, one.shapes)
         dtype = jax.tree_util.tree_map(lambda v: str(v.dtype), one.shapes)
         path = "/".join(names.of(one.path)[1]) + (f"#{one.number}" if one.number else "")

@@ -211,7 +211,8 @@ class Stack(StatefulLayer, uses_weights_whole=False):
         changes = {}
         if inside is not None:
             first = jax.tree_util.tree_map(lambda v: v[0], tuple(blocks))
-            shape_of = functools.partial(self._shape_in_block, context | visible, x, *first)
+            options = context | visible
+            shape_of = functools.partial(self._shape_in_block, inside, options, x, *first)
             changes = inside.changes(self.count, shape_of)
         block = self._block(inside, context, visible)
         y, (state, losses, seen) = jax.lax.scan(block, x, (*blocks, changes))
@@ -259,12 +260,12 @@ class Stack(StatefulLayer, uses_weights_whole=False):
         return built_for(self.layer, (self._block_input(Spec(shape)),), {})
 
     def _shape_in_block(
-        self, context: dict[str, Any], x: jax.Array, params: Any, state: Structure, key, path
+        self, inside, context: dict[str, Any], x: jax.Array, params: Any, state, key, path
     ) -> Any:
         """What a layer in a block gives, as `jax.ShapeDtypeStruct`s."""
 
         def output(params: Any, state: Structure, x: jax.Array) -> Any:
-            return self.layer.tap(params, state, x, at=[path], rng=key, **context)[2][path]
+            return inside.output(self.layer, params, state, x, path, {"rng": key, **context})
 
         return jax.eval_shape(output, params, state, x)
 

@@ -8,7 +8,7 @@ it and whose inputs do not.
 import collections
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -17,10 +17,11 @@ from jkeras.core.errors import explain
 from jkeras.core.run.adapting import built_for
 from jkeras.core.run.tap_changes import Changes
 from jkeras.core.run.tap_places import WILD, Names, find, several_calls
-from jkeras.core.run.tap_survey import survey
+from jkeras.core.run.tap_survey import Survey, SurveyInside, survey
 from jkeras.core.run.tapping import run_tapped
 from jkeras.core.run.taps import Taps
 from jkeras.core.system.traces import trace_state
+from jkeras.kernel import apply as kernel
 from jkeras.kernel.scope import Path
 from jkeras.programs.calls import evaluate
 from jkeras.programs.walk import is_literal, makers, trace
@@ -97,7 +98,8 @@ class Reading:
         def run(arguments: tuple) -> tuple:
             values, args, kwargs = arguments
             given = (*values, args, kwargs, at, changes)
-            y, state, taps = run_tapped(layer, *given, taps_type=Marks, **options)
+            own = {"taps_type": Marks, "beyond": tap_operations}
+            y, state, taps = run_tapped(layer, *given, **own, **options)
             marks.extend(taps.marks)
             return (y, state, taps.results()), [each[1:] for each in taps.marks]
 
@@ -135,6 +137,73 @@ class Reading:
             known.update(zip(eqn.outvars, outputs))
         outputs = [read(v) for v in self._outputs]
         return jax.tree_util.tree_unflatten(self._treedef, outputs), seen
+
+
+class InLoops(Survey):
+    """A look at the operations in the blocks of loops.
+
+    Attributes:
+        operations: those of all blocks of a loop, along a first axis.
+    """
+
+    def __init__(self, *nothing: Any) -> None:
+        super().__init__(*nothing)
+        self.operations: list[Operation] = []
+
+    def inside(self, path: Path) -> "InBlocks | None":  # type: ignore[override]
+        """The operations in the blocks of a loop."""
+        return InBlocks(self, path) if trace_state() == self.level else None
+
+    def join(self, inner: Taps, seen: tuple[dict, dict]) -> None:
+        """Takes what an inner pass saw."""
+        super().join(inner, seen)
+        self.operations += cast(InLoops, inner).operations
+
+
+class InBlocks(SurveyInside):
+    """What there is in the blocks of one loop, their operations too."""
+
+    def changes(self, count: int, shape_of: Any) -> dict:
+        """Nothing is changed; there are so many blocks."""
+        self._count = count
+        return super().changes(count, shape_of)
+
+    def run(
+        self,
+        layer: Any,
+        values: tuple[dict, dict],
+        x: Any,
+        changes: dict,
+        kwargs: dict,
+        **options: Any,
+    ) -> tuple[Any, dict, dict]:
+        """One block, see `SurveyInside.run`."""
+        reading = Reading(layer, values, (x,), kwargs, [], [], **options)
+        for one in reading.operations.values():
+            shapes = jax.tree_util.tree_map(self._of_all, one.shapes)
+            whole = one._replace(path=self._whole(one.path), shapes=shapes)
+            self._survey.operations.append(whole)
+        return super().run(layer, values, x, changes, kwargs, **options)
+
+    def _of_all(self, shape: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((self._count, *shape.shape), shape.dtype)
+
+
+def operations_of(
+    layer: Any, values: tuple[dict, dict], args: tuple, kwargs: dict, **options: Any
+) -> list[Operation]:
+    """All operations of a pass that are places, those in the blocks of a `Stack` last; arguments as
+    of `survey`.
+    """
+    reading = Reading(layer, values, args, kwargs, [], [], **options)
+    looking: list[InLoops] = []
+
+    def run(values: tuple[dict, dict], args: tuple, kwargs: dict) -> None:
+        looking.append(InLoops())
+        kernel.apply(layer, *values, args, kwargs, observer=looking[-1], **options)
+
+    kernel.on_shapes(run, values, args, kwargs)
+    return [*reading.operations.values(), *looking[-1].operations]
 
 
 def tap_operations(

@@ -257,6 +257,62 @@ def test_blocks_of_a_stack():
         model.tap(*given, set={"stack/layer/mha": value})
 
 
+class Sums(layers.Layer):
+    """A block whose own code has two sums and a product."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first = layers.Dense(6, activation="tanh", name="first")
+        self.second = layers.Dense(6, name="second")
+
+    def call(self, x):
+        h = x + self.first(x)
+        return h + 2.0 * self.second(h)
+
+
+def unrolled(params, x, change=lambda i, h: h):
+    """The sums in three blocks of `Sums` and their output, by hand; `change` of the first sums."""
+    w, first, second = params["stack"], [], []
+    for i in range(3):
+        h = change(i, x + np.tanh(x @ w["first_kernel"][i] + w["first_bias"][i]))
+        x = h + 2.0 * (h @ w["second_kernel"][i] + w["second_bias"][i])
+        first.append(h)
+        second.append(x)
+    return np.stack(first), np.stack(second), x
+
+
+@pytest.mark.parametrize("remat", [False, True])
+def test_operations_in_the_blocks_of_a_stack(remat):
+    x = jkeras.Input((5, 6))
+    y = layers.Stack(Sums(), 3, remat=remat, name="stack")(x)
+    model = jkeras.Model(x, y)
+    given = model.params, model.state, X
+    places = ["stack/layer/add#0", "stack/1/add#1", "stack/layer/mul", "stack/layer/first"]
+    y, _, seen = model.tap(*given, at=places)
+    first, second, wanted = unrolled(model.params, X)
+    np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(seen["stack/layer/add#0"], first, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(seen["stack/1/add#1"], second[1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(seen["stack/layer/mul"], second - first, rtol=1e-4, atol=1e-4)
+    changes = np.random.default_rng(1).normal(size=(3, 2, 5, 6)).astype("float32")
+    for options, change in (
+        ({"set": {"stack/layer/add#0": changes}}, lambda i, h: changes[i]),
+        ({"add": {"stack/layer/add#0": changes}}, lambda i, h: h + changes[i]),
+        ({"edit": {"stack/2/add#0": lambda h: 3 * h}}, lambda i, h: h * (3 if i == 2 else 1)),
+    ):
+        y = jax.jit(lambda x: model.tap(*given[:2], x, **options)[0])(X)  # noqa: B023
+        np.testing.assert_allclose(y, unrolled(model.params, X, change)[2], rtol=1e-4, atol=1e-4)
+    slope = jax.grad(lambda d: model.tap(*given, add={"stack/2/add#0": d})[0].sum())(0 * changes[0])
+    kernel = model.params["stack"]["second_kernel"][2]
+    np.testing.assert_allclose(slope[0, 0], 1 + 2 * kernel.sum(1), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="sub"):
+        model.tap(*given, at="stack/layer/sub")
+    listed = explain.places(model, X, operations=True)
+    for place in ("stack/layer/add#1", "stack/layer/mul", "stack/layer/first/tanh"):
+        assert listed[place].shape == (3, 2, 5, 6)
+        assert model.tap(*given, at=place)[2][place].shape == (3, 2, 5, 6)
+
+
 def test_a_slice_of_a_time_distributed_layer_is_edited():
     inner = jkeras.Sequential([layers.Dense(3, name="hidden"), layers.Dense(2)], name="inner")
     model = jkeras.Sequential([layers.TimeDistributed(inner, name="each")])

@@ -31,6 +31,14 @@ class Within(NamedTuple):
             before = self.cache.before()
         return changes, before
 
+    def output(
+        self, layer: Any, params: dict, state: dict, x: Any, place: str, options: Any
+    ) -> Any:
+        """What one block gives at a place, where there is an observer; `options` as of `run`."""
+        kwargs = dict(options)
+        flow = {"training": kwargs.pop("training"), "rng": kwargs.pop("rng")}
+        return self.taps.output(layer, (params, state), x, place, kwargs, **flow)
+
     def run(
         self, layer: Any, params: dict, state: dict, x: Any, slices: tuple[dict, dict], options: Any
     ) -> tuple[Any, dict, tuple[dict, dict]]:

@@ -61,8 +61,19 @@ class Inside:
             if value is not None:
                 change = change._replace(value=value)
             own.append((block_and_place(tap)[1], change._replace(here=here)))
-        y, state, taps = self._taps.run(layer, *values, (x,), kwargs, self.at, own, **options)
-        return y, state, taps.results()
+        return self._taps.run(layer, *values, (x,), kwargs, self.at, own, **options)
+
+    def output(
+        self,
+        layer: typing.Any,
+        values: tuple[dict, dict],
+        x: typing.Any,
+        place: str,
+        kwargs: dict,
+        **options: typing.Any,
+    ) -> typing.Any:
+        """What one block gives at a place; arguments as of `run`."""
+        return self._taps.run(layer, *values, (x,), kwargs, [place], [], **options)[2][place]
 
     def changes(
         self, count: int, shape_of: Callable[[str], typing.Any]

@@ -71,22 +71,42 @@ def tap(
     rng = jax.random.key(rng) if isinstance(rng, int) else rng
     if mask is not None:
         kwargs["mask"] = mask
-    options = {"rng": rng, "training": training}
-    changes = changes_of(add, set, edit)
-    given = params, state, args, kwargs, as_keys(at), changes
-    try:
-        y, new_state, taps = run_tapped(self, *given, **options)
-    except UnknownPlaceError as error:
-        beyond = getattr(self, "_tap_operations", None)
-        if beyond is None:
-            raise
-        return beyond(error, given, options)
-    return y, new_state, taps.results()
+    beyond = getattr(type(self), "_tap_operations", None)
+    given = params, state, args, kwargs, as_keys(at), changes_of(add, set, edit)
+    return tapped(self, *given, beyond=beyond, rng=rng, training=training)
 
 
 def as_keys(at: typing.Any) -> list:
     """Places as a list: one, or several."""
     return list(at) if isinstance(at, (list, tuple, set, frozenset, dict)) else [at]
+
+
+def tapped(
+    layer: typing.Any,
+    params: dict,
+    state: dict,
+    args: tuple,
+    kwargs: dict,
+    at: list,
+    changes: Changes,
+    *,
+    beyond: Callable | None,
+    **options: typing.Any,
+) -> tuple[typing.Any, dict, dict]:
+    """`(y, new state, seen)` of a layer.
+
+    Args:
+        at, changes, options: as of `run_tapped`.
+        beyond: taps a layer whose places may be operations; None: there are no such places.
+    """
+    given = params, state, args, kwargs, at, changes
+    try:
+        y, new_state, taps = run_tapped(layer, *given, beyond=beyond, **options)
+    except UnknownPlaceError as error:
+        if beyond is None:
+            raise
+        return beyond(layer, error, given, options)
+    return y, new_state, taps.results()
 
 
 def run_tapped(
@@ -104,9 +124,10 @@ def run_tapped(
     Args:
         at: places that are looked at.
         changes: what happens at places, of `changes_of`.
-        options: of the pass; `taps_type` is a kind of `Taps` that looks at more.
+        options: of the pass; `taps_type` is a kind of `Taps` that looks at more, `beyond` as of
+            `tapped`, for the blocks of loops.
     """
-    taps_type = options.pop("taps_type", Taps)
+    taps_type, beyond = options.pop("taps_type", Taps), options.pop("beyond", None)
     root = built_for(layer, args, kwargs)
 
     @functools.cache  # several places may ask
@@ -122,6 +143,6 @@ def run_tapped(
     changed = [
         (tap, change) for taps, (_, change) in zip(found[len(at) :], changes) for tap in taps
     ]
-    taps = taps_type(seen, changed, run_tapped)
+    taps = taps_type(seen, changed, functools.partial(tapped, beyond=beyond))
     y, new_state = kernel.apply(layer, params, state, args, kwargs, observer=taps, **options)
     return y, new_state, taps

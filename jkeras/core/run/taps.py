@@ -23,7 +23,7 @@ class Taps(Observer):
     Args:
         at: places whose outputs are kept.
         add: (place, `Change`) pairs.
-        run: runs a block of a loop with taps of its own, `tapping.run_tapped`.
+        run: runs a block of a loop with taps of its own, `tapping.tapped`.
     """
 
     def __init__(self, at: list[Tap], add: list[tuple[Tap, Change]], run: Callable) -> None:
