@@ -37,6 +37,18 @@ How it is measured
   XLA:CPU computes 20 to 40 times slower in a loop.
 """
 
+TEXTS = """## Texts
+
+A Llama of 4 layers and 4,096 tokens, prompts of 32, greedy, by `python -m
+benchmarks.generation_peers`; docs/make_figures.py writes the table.
+
+<!-- figures: begin peers, by docs/make_figures.py -->
+
+
+
+<!-- figures: end -->
+"""
+
 GROWS = """Time follows the size to the power of the slope, a least-squares line through logarithms.
 "start" is building and the first round.
 
@@ -341,6 +353,7 @@ def report(results, about, rounds):
         parts.append("## How cost grows\n\n" + GROWS + grown)
     if others:
         parts.append("## Other works\n\n" + other_table(others))
+    parts.append(TEXTS)
     newest = results.get("newest")
     if newest:
         heading = f"## With {newest['versions']}\n\n"

@@ -29,12 +29,14 @@ FIGURES = ROOT / "benchmarks" / "figures"
 PRINTED = ROOT / "docs" / "assets" / "examples"
 PAGES = [
     ROOT / "README.md",
+    RESULTS,
     ROOT / "examples" / "README.md",
     *(
         ROOT / "docs" / f"{name}.md"
         for name in (
             "compatibility",
             "explain",
+            "language-models",
             "laplace",
             "performance",
             "pretrained",
@@ -486,6 +488,27 @@ def boston(results: Results) -> str:
     return _table(head, rows)
 
 
+# ---------------------------------------------------------------- docs/language-models.md
+
+
+def peers(results: Results) -> str:
+    """Texts of a Llama beside keras-hub and transformers."""
+    names = ["jkeras", "keras-hub", "transformers"]
+    head = ["width, rows"]
+    head += ["first token, ms: jkeras", *names[1:], "each further, ms: jkeras", *names[1:]]
+    head += ["128 tokens, of the better one's time", "of the limit"]
+    rows = []
+    for key, each in results.found("generation", "peers").items():
+        cells = [key]
+        for what in ("prefill", "decode"):
+            cells += [f"{1e3 * each[name][what]:.1f}" for name in names]
+        wholes = [each[name]["prefill"] + 127 * each[name]["decode"] for name in names]
+        own, better = wholes[0], min(wholes[1:])
+        cells += [f"{own / better:.2f}", f"{each['read'] / each['jkeras']['decode']:.0%}"]
+        rows.append(cells)
+    return _table(head, rows)
+
+
 # ---------------------------------------------------------------- docs/privacy.md
 
 
@@ -624,7 +647,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
         for one in (
             *(examples, packages, sanity, quantus, structure, backbones, types),
             *(decoder, devices, pods, half, offload, attention),
-            *(laplace, laplace_torch, boston),
+            *(laplace, laplace_torch, boston, peers),
             *(clipping, microbatches, accuracy, account, audit),
             *(calibrated, deleted, loads, half_sent),
         )
