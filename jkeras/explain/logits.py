@@ -2,6 +2,7 @@
 of it adds to what it says.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -106,7 +107,10 @@ def logit_attribution(
         x: inputs.
         target: number of the logit, or one for each row.
         at: the parts: places such as ["words", "block_*/mha/results", "block_*/mlp"]. Where they
-            are all that is added, `parts` and `rest` add up to the logits.
+            are all that is added, `parts` and `rest` add up to the logits. In a dict a place of
+            what heads give, (rows, time, heads, size), stands before the layer that makes of it
+            what is added: {"block_*/attention/heads": "block_*/attention/output"}, for attention
+            that has no `results`; the layer's bias is in no part.
         into: the end of the stream, such as the last block.
         norm: the norm that follows; None: there is none.
         position: along the time.
@@ -125,7 +129,7 @@ def logit_attribution(
     ({'a': [20.0], 'b': [30.0]}, [50.0])
     """
     values = values_of(model, x, None, None)
-    paths = paths_of(model, values, x, at)
+    paths, through = _parts(model, values, x, at)
     y, _, seen = model.tap(*values, x, at=[*paths, into, *([norm] if norm else [])], training=False)
     stream = seen[into][:, position]
     reading = _Reading(model, values, x, norm or into, (target, position))
@@ -137,6 +141,8 @@ def logit_attribution(
     parts = {}
     for path in paths:
         part = seen[path][:, position]  # (rows, [heads], features)
+        if path in through:
+            part = _of_each_head(part, *_layer_at(model, values, through[path]))
         if part.ndim == stream.ndim:
             parts[path] = read(part)
         else:
@@ -145,6 +151,30 @@ def logit_attribution(
     if norm is not None:
         rest = rest + reading.of(_shift(layer, stream))
     return LogitAttribution(parts, rest, reading.chosen(y))
+
+
+def _parts(model: Any, values: tuple, x: Structure, at: Any) -> tuple[list[str], dict[str, str]]:
+    """(paths of the parts, the paths of the layers that parts of heads go through)."""
+    through: dict[str, str] = {}
+    for place, layer in at.items() if isinstance(at, Mapping) else ():
+        if layer is None:
+            continue
+        places, layers = (paths_of(model, values, x, key) for key in (place, layer))
+        if len(places) != len(layers):
+            wanted = f"a layer for each of {places}"
+            raise ValueError(explain("logit_attribution", wanted, f"{layers}"))
+        through |= zip(places, layers)
+    return paths_of(model, values, x, at), through
+
+
+def _of_each_head(part: jax.Array, layer: Any, params: Any, state: Any) -> jax.Array:
+    """(rows, heads, features): what a linear layer makes of each head alone, without its bias."""
+
+    def run(heads: jax.Array) -> jax.Array:
+        return layer.apply(params, state, heads[:, None], training=False)[0][:, 0]
+
+    alone = jax.vmap(lambda head: run(part * head[:, None]), out_axes=1)(jnp.eye(part.shape[1]))
+    return alone - run(jnp.zeros_like(part))[:, None]
 
 
 class _Reading:
@@ -195,7 +225,7 @@ def _layer_at(model: Any, values: tuple, path: str) -> tuple[Any, Any, Any]:
     found = [(p, m) for p, m in walk(model) if p and names.end(p, parts)]
     if len(found) != 1:
         known = ["/".join(p) for p, _ in walk(model) if p]
-        wanted = f"`norm` to be the path of a layer: {known[:20]}"
+        wanted = f"the path of a layer: {known[:20]}"
         raise ValueError(explain("logit_attribution", wanted, repr(path)))
     (keys, layer), below = found[0], []
     for tree in values:

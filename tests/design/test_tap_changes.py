@@ -396,6 +396,16 @@ def test_patterns(model):
     np.testing.assert_array_equal(y, wanted)
 
 
+def test_a_pattern_may_name_one_layer_by_its_name_and_the_next_by_its_attribute():
+    x = jkeras.Input((5, 6))
+    y = Sums(name="sums_1")(Sums(name="sums_0")(x))  # in params: "sums" and "sums_1"
+    model = jkeras.Model(x, y)
+    for layer in model.layers[1:]:
+        layer.first.name = "another"
+    seen = model.tap(model.params, model.state, X, at="sums_*/first")[2]
+    assert list(seen) == ["sums_0/another", "sums_1/another"]
+
+
 def test_patterns_of_operations(model):
     values = model.params, model.state, X
     both = model.tap(*values, at="block_*/add#1")[2]

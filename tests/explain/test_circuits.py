@@ -165,6 +165,21 @@ def test_logit_attribution_finds_the_head_that_says_it(model):
     np.testing.assert_allclose(found.parts["mha_0/results"], np.zeros((3, 2)), atol=1e-4)
 
 
+@pytest.mark.promise("the layer behind heads stands in a dict")
+def test_logit_attribution_of_heads_that_are_operations(model):
+    same = with_attention_of_operations(model)
+    heads = {"attention_*/transpose": "attention_*/attention_output"}
+    found = explain.logit_attribution(same, CLEAN, NEXT, {"words": None, **heads}, into="block_1")
+    parts = ["words", "mha_*/results"]
+    expected = explain.logit_attribution(model, CLEAN, NEXT, parts, into="block_1")
+    for ours, theirs in zip(found.parts.values(), expected.parts.values(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found.rest, expected.rest, atol=1e-4)
+    with pytest.raises(ValueError, match="a layer for each"):
+        heads = {"attention_*/transpose": "attention_0/attention_output"}
+        explain.logit_attribution(same, CLEAN, NEXT, heads, into="block_1")
+
+
 @pytest.mark.promise("A norm in between counts as linear")
 @pytest.mark.promise("What is not linear is refused")
 @pytest.mark.parametrize("norm", ["LayerNormalization", "RMSNormalization"])

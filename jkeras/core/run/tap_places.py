@@ -73,9 +73,14 @@ class Names:
         return path, (*self._names[path[:known]], *path[known:])
 
     def end(self, path: Path, parts: Sequence[str]) -> bool:
-        """Whether a path ends like this; a part may have stars."""
-        ends = [form[len(form) - len(parts) :] for form in self.of(path) if len(form) >= len(parts)]
-        return any(all(map(fnmatch.fnmatchcase, end, parts)) for end in ends)
+        """Whether a path ends like this, each part in one of both forms; a part may have stars."""
+        if len(path) < len(parts):
+            return False
+        both = [form[len(path) - len(parts) :] for form in self.of(path)]
+        return all(
+            any(fnmatch.fnmatchcase(name, part) for name in names)
+            for *names, part in zip(*both, parts)
+        )
 
     def like(self, paths: Iterable[Path], name: str) -> list[Path]:
         """The path that this is the name of, else those that end like it."""
