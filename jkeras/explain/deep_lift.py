@@ -5,7 +5,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jkeras.core.say.warning import warn
 from jkeras.explain import baselines
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
@@ -17,6 +19,8 @@ from jkeras.programs.tape import Entry, Recording, Tape, gradient
 from jkeras.programs.walk import Unreadable
 
 ROUNDINGS = 4  # of a difference: what they may hide of it
+MISSING = 0.01  # of a difference: what attributions may miss without a warning
+OF_SUM = 1e-5  # of the sizes of attributions: what their sum rounds
 
 
 @of_members
@@ -81,7 +85,34 @@ def _from(score: Scored, begin: Structure) -> Structure:
     tape = Tape(score, score.start, begin)
     with refusing_unknown(score):
         multipliers = tape.backwards(_rule, jnp.ones_like(tape.values[tape.output]))
-    return jax.tree_util.tree_map(baselines.shares, multipliers, score.start, begin)
+    attributions = jax.tree_util.tree_map(baselines.shares, multipliers, score.start, begin)
+    difference = tape.values[tape.output] - tape.other_values[0][tape.output]
+    jax.debug.callback(_look_at_sums, _missing(attributions, difference))
+    return attributions
+
+
+def _missing(attributions: Structure, difference: jax.Array) -> jax.Array:
+    """The largest share of a row's difference by which its attributions miss it; 0 where that is
+    what summing them rounds.
+    """
+    by_row = [
+        (rows.sum(1), jnp.abs(rows).sum(1))
+        for rows in (v.reshape(len(v), -1) for v in jax.tree_util.tree_leaves(attributions))
+    ]
+    total, size = (sum(each) for each in zip(*by_row))
+    missing = jnp.abs(total - difference)
+    share = missing / jnp.maximum(jnp.abs(difference), jnp.finfo(missing.dtype).tiny)
+    return jnp.where(missing > OF_SUM * size, share, 0).max()
+
+
+def _look_at_sums(missing: np.ndarray) -> None:
+    """Warns of attributions that do not add up."""
+    if np.max(missing) > MISSING:
+        warn(
+            f"deep_lift: attributions miss the difference from the baseline by "
+            f"{np.max(missing):.1%}, since the model's numbers are too large or too small for its "
+            "dtype here. Scale the inputs as for training, or compute in float64."
+        )
 
 
 def _rule(tape: Recording, entry: Entry, coming: list[Any]) -> Any:

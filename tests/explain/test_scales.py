@@ -75,3 +75,34 @@ def test_scores_of_16_bits_are_added_in_32(policy):
 def test_no_rows():
     with pytest.raises(ValueError, match="one row or more"):
         explain.saliency(lambda x: x, np.zeros((0, 3), "float32"), 0)
+
+
+@pytest.mark.promise("a warning says by how much")
+def test_deep_lift_says_where_it_does_not_add_up(recwarn):
+    jkeras.utils.set_random_seed(0)
+    x = jkeras.Input((5, 8))
+    h = layers.MultiHeadAttention(2, 4)(x, x)
+    model = jkeras.Model(x, layers.Dense(1)(layers.Flatten()(h)))
+    rows = RANDOM.normal(size=(4, 5, 8)).astype("float32")
+    for scale, misses in ((1e-4, False), (1.0, False), (100.0, False), (1e4, True)):
+        given = scale * rows, 0 * rows
+        found = explain.deep_lift(model, given[0], 0, baseline=given[1])
+        jax.effects_barrier()
+        difference = np.asarray(model(given[0]) - model(given[1]))[:, 0]
+        error = np.abs(found.reshape(4, -1).sum(1) - difference) / np.abs(difference)
+        assert (error.max() > 0.01) == misses
+        said = [w for w in recwarn if "miss the difference" in str(w.message)]
+        assert bool(said) == misses
+    jkeras.explain.deep_lift(model, rows, 0, background=rows[:2])
+    jax.jit(lambda x: explain.deep_lift(model, x, 0, baseline=0 * x))(rows)
+    jax.effects_barrier()
+    assert len([w for w in recwarn if "miss the difference" in str(w.message)]) == len(said)
+
+
+def test_rows_that_differ_in_nothing_are_not_warned_of(recwarn):
+    model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(8), layers.Dense(1)])
+    explain.deep_lift(model, np.zeros((4, 3)), 0)
+    x = np.float32([[1e6, -1e6, 0]])
+    explain.deep_lift(lambda x: x.sum(1, keepdims=True), x, 0)
+    jax.effects_barrier()
+    assert not recwarn.list
