@@ -212,7 +212,7 @@ class Stack(StatefulLayer, uses_weights_whole=False):
         if inside is not None:
             first = jax.tree_util.tree_map(lambda v: v[0], tuple(blocks))
             options = context | visible
-            shape_of = functools.partial(self._shape_in_block, inside, options, x, *first)
+            shape_of = functools.partial(self._shape_in_block, inside, options, x, first)
             changes = inside.changes(self.count, shape_of)
         block = self._block(inside, context, visible)
         y, (state, losses, seen) = jax.lax.scan(block, x, (*blocks, changes))
@@ -260,9 +260,14 @@ class Stack(StatefulLayer, uses_weights_whole=False):
         return built_for(self.layer, (self._block_input(Spec(shape)),), {})
 
     def _shape_in_block(
-        self, inside, context: dict[str, Any], x: jax.Array, params: Any, state, key, path
+        self, inside, context: dict[str, Any], x: jax.Array, first: tuple, path: str
     ) -> Any:
-        """What a layer in a block gives, as `jax.ShapeDtypeStruct`s."""
+        """What there is at a place in the first block, as `jax.ShapeDtypeStruct`s.
+
+        Args:
+            first: its params, state and key.
+        """
+        params, state, key = first
 
         def output(params: Any, state: Structure, x: jax.Array) -> Any:
             return inside.output(self.layer, params, state, x, path, {"rng": key, **context})

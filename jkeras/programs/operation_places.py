@@ -233,9 +233,16 @@ def tap_operations(
         raise error
     (y, new_state, seen), found = reading.run(_by_number(groups, changes))
     for key in own.intersection(at):
-        for name, numbers in groups[key].items():
-            seen[name] = _together(name, [found[number] for number in numbers])
+        seen |= _seen(groups[key], found)
     return y, new_state, seen
+
+
+def _seen(group: dict[str, list[int]], found: Mapping[int, Any]) -> dict[str, Any]:
+    """What operations gave, by place."""
+    return {
+        name: _together(name, [found[number] for number in numbers])
+        for name, numbers in group.items()
+    }
 
 
 def _is_known(root: Any, key: Any, layer: Any, paths: list[Path]) -> bool:

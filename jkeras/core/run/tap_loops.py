@@ -61,7 +61,7 @@ class Inside:
             if value is not None:
                 change = change._replace(value=value)
             own.append((block_and_place(tap)[1], change._replace(here=here)))
-        return self._taps.run(layer, *values, (x,), kwargs, self.at, own, **options)
+        return self._taps.run(layer, (*values, (x,), kwargs, self.at, own), **options)
 
     def output(
         self,
@@ -73,7 +73,8 @@ class Inside:
         **options: typing.Any,
     ) -> typing.Any:
         """What one block gives at a place; arguments as of `run`."""
-        return self._taps.run(layer, *values, (x,), kwargs, [place], [], **options)[2][place]
+        given = (*values, (x,), kwargs, [place], [])
+        return self._taps.run(layer, given, **options)[2][place]
 
     def changes(
         self, count: int, shape_of: Callable[[str], typing.Any]

@@ -73,7 +73,7 @@ def tap(
         kwargs["mask"] = mask
     beyond = getattr(type(self), "_tap_operations", None)
     given = params, state, args, kwargs, as_keys(at), changes_of(add, set, edit)
-    return tapped(self, *given, beyond=beyond, rng=rng, training=training)
+    return tapped(self, given, beyond=beyond, rng=rng, training=training)
 
 
 def as_keys(at: typing.Any) -> list:
@@ -82,24 +82,15 @@ def as_keys(at: typing.Any) -> list:
 
 
 def tapped(
-    layer: typing.Any,
-    params: dict,
-    state: dict,
-    args: tuple,
-    kwargs: dict,
-    at: list,
-    changes: Changes,
-    *,
-    beyond: Callable | None,
-    **options: typing.Any,
+    layer: typing.Any, given: tuple, *, beyond: Callable | None, **options: typing.Any
 ) -> tuple[typing.Any, dict, dict]:
     """`(y, new state, seen)` of a layer.
 
     Args:
-        at, changes, options: as of `run_tapped`.
+        given: params, state, args, kwargs, places that are looked at, changes.
         beyond: taps a layer whose places may be operations; None: there are no such places.
+        options: of the pass.
     """
-    given = params, state, args, kwargs, at, changes
     try:
         y, new_state, taps = run_tapped(layer, *given, beyond=beyond, **options)
     except UnknownPlaceError as error:

@@ -53,6 +53,12 @@ class Span(typing.NamedTuple):
     seed: int | None = 0
     done: int = 0
 
+    def end(self, steps_per_execution: int) -> float:
+        """After how many steps it ends."""
+        if self.limit is None:
+            return math.inf
+        return whole_executions(self.limit, steps_per_execution)
+
 
 class Moment(typing.NamedTuple):
     """Before a dispatch.
@@ -166,7 +172,7 @@ class Runner:
         """
         done = span.done
         execution = self.model.steps_per_execution
-        limit = math.inf if span.limit is None else whole_executions(span.limit, execution)
+        limit = span.end(execution)
         self._begin_feed(owner, source, span)
         while done < limit and self._has_more(owner, source, span):
             before(done)
