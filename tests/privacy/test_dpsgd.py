@@ -506,3 +506,41 @@ def test_an_epsilon_is_for_fit():
 def test_errors(options, match):
     with pytest.raises(ValueError, match=re.escape(match)):
         private(**options)
+
+
+class Right(jkeras.metrics.Mean):
+    """The share of rows that are right, as a user of Keras writes it."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        right = jnp.ravel(y_true) == y_pred.argmax(-1)
+        return super().update_state(right, sample_weight)
+
+
+class OfAllRows(Right):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        return super().update_state(y_true, y_pred)
+
+
+class Batches(jkeras.metrics.Metric):
+    def __init__(self, name="batches"):
+        super().__init__(name=name)
+        self.count = self.add_weight(name="count")
+
+    def update_state(self, y_true, y_pred):
+        self.count.assign_add(1.0)
+
+    def result(self):
+        return self.count + 0.0
+
+
+@pytest.mark.promise("a metric of your own has to use its weights")
+def test_metrics_of_a_user_leave_padding_out():
+    model = compiled()
+    model.compile("sgd", LOSS, metrics=["accuracy", Right(name="right")], privacy=private())
+    history = model.fit(X, Y, batch_size=12, epochs=2, verbose=0).history
+    np.testing.assert_allclose(history["right"], history["accuracy"], rtol=1e-6)
+    for metric in (OfAllRows(name="all"), Batches()):
+        model = compiled()
+        model.compile("sgd", LOSS, metrics=[metric], privacy=private())
+        with pytest.raises(ValueError, match=f"Metric '{metric.name}'.*uses its weights"):
+            model.fit(X, Y, batch_size=12, verbose=0)

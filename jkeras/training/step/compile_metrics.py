@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 import jax
 
 from jkeras import metrics
+from jkeras.core.errors import explain
+from jkeras.core.names.registry import public_name
+from jkeras.core.record import takes
 from jkeras.kernel.scope import current_flow
 from jkeras.kernel.valid_rows import current_valid_rows, expand_like
 from jkeras.kernel.beside import mask_beside
@@ -222,7 +225,33 @@ def _of_valid_rows(
         return weight * expand_like(valid_rows, weight)
     if metric.takes_mask and mask_beside(y_pred) is not None:
         return None
-    return metric.weight_of_rows(valid_rows, y_true)
+    if public_name(type(metric)) is not None:
+        return metric.weight_of_rows(valid_rows, y_true)
+    weight = valid_rows.astype("int32")
+    if hasattr(metric, "weight_of_rows"):
+        weight = metric.weight_of_rows(valid_rows, y_true)
+    if not _looks_at(metric, weight, y_true, y_pred):
+        expected = "an `update_state(y_true, y_pred, sample_weight)` that uses its weights"
+        received = f"{type(metric).__name__}, which does not"
+        advice = "some rows of a batch are padding here, and have the weight 0: leave them out"
+        raise ValueError(explain(f"Metric '{metric.name}'", expected, received, advice))
+    return weight
+
+
+def _looks_at(
+    metric: metrics.Metric, weight: jax.Array, y_true: jax.Array, y_pred: jax.Array
+) -> bool:
+    """Whether what a metric of a user's counts depends on the weights of the rows."""
+    if not takes(metric.update_state, "sample_weight"):
+        return False
+    state = metric.init()
+
+    def update(weight: jax.Array) -> dict:
+        return metric.update(state, y_true, y_pred, sample_weight=weight)
+
+    program = jax.make_jaxpr(update)(weight).jaxpr
+    (given,) = program.invars
+    return any(given is operand for eqn in program.eqns for operand in eqn.invars)
 
 
 def _make_variables(
