@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.errors import explain
 from jkeras.core.record import FamilyKind
 from jkeras.core.weights.variable import Variable
 from jkeras.optimizers.base import Optimizer
@@ -138,6 +139,23 @@ class LossScaleOptimizer(ByPath, Optimizer):
     def variables(self) -> list[Variable]:
         """Its own variables, then those of the inner optimizer."""
         return self._variables + self.inner_optimizer.variables
+
+    @property
+    def dynamic_scale(self) -> Variable:
+        """What the loss is multiplied by now; there once the optimizer is built."""
+        return self._scalar_variable("dynamic_scale")
+
+    @property
+    def step_counter(self) -> Variable:
+        """Good steps since the scale changed; there once the optimizer is built."""
+        return self._scalar_variable("step_counter")
+
+    def _scalar_variable(self, name: str) -> Variable:
+        variable = self._at.get(("scalars", name))
+        if variable is None:
+            wanted = "to be built for variables, as `fit` does"
+            raise AttributeError(explain(f"`{name}` of '{self.name}'", wanted, "not yet built"))
+        return variable
 
     @property
     def iterations(self) -> Variable | jax.Array:

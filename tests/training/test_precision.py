@@ -423,3 +423,22 @@ def test_counts_of_metrics_stop_where_those_of_keras_do():
         assert float(metric.count) == 2**24 and str(metric.count.dtype) == "float32"
         metric.update_state(np.zeros(1000))  # a batch of many
         assert float(metric.count) == 2**24 + 1000
+
+
+def test_the_scale_can_be_read_as_in_keras():
+    found = []
+    for library in (jkeras, keras):
+        inner = library.optimizers.SGD(0.01)
+        optimizer = library.optimizers.LossScaleOptimizer(
+            inner, initial_scale=8, dynamic_growth_steps=2
+        )
+        for name in ("dynamic_scale", "step_counter"):
+            with pytest.raises(AttributeError):
+                getattr(optimizer, name)
+        model = library.Sequential([library.Input((2,)), library.layers.Dense(1)])
+        model.compile(optimizer, "mse")
+        model.fit(np.ones((10, 2)), np.ones((10, 1)), batch_size=2, verbose=0)
+        variables = optimizer.dynamic_scale, optimizer.step_counter
+        found.append([(v.path, float(np.asarray(v))) for v in variables])
+    assert found[0] == found[1]
+    assert found[0][0][1] == 32.0
