@@ -530,3 +530,12 @@ CLASSES = {  # metric, loss, labels
 def test_an_accuracy_of_classes(name):
     metric, loss, y = CLASSES[name]
     evaluate(loss, metric, y)
+
+
+@pytest.mark.promise("an error that names `train_step`")
+@pytest.mark.parametrize("name", ["train", "test", "predict"])
+def test_methods_that_nobody_calls(name):
+    method = f"make_{name}_function"
+    cls = type("Mine", (jkeras.Sequential,), {method: lambda self, force=False: None})
+    with pytest.raises(NotImplementedError, match=f"`{name}_step` to be written.*`{method}`"):
+        cls([jkeras.layers.Dense(1)]).compile("sgd", "mse")

@@ -32,7 +32,7 @@ from jkeras.training.step.compile_metrics import CompileMetrics
 from jkeras.training.step.compiled import SETTABLE, Compilation, Readable, settable
 from jkeras.training.step.links import check_links
 from jkeras.training.step.nonfinite import check_policy, counter
-from jkeras.training.step.overrides import default, overrides
+from jkeras.training.step.overrides import default, overrides, refuse_uncalled
 from jkeras.training.step.private_once import TO_BE_SAID, UNSAID, carrying, has_account
 from jkeras.training.types import Reported, Structure, SupportsUpdate, Tree
 
@@ -140,16 +140,19 @@ class Compilable:
                 written to files.
 
         Raises:
+            NotImplementedError: its class has a `make_train_function`, which nobody calls.
             RuntimeError: `fit` is training the model, as in a callback; or its class forgot to call
                 `super().__init__()`.
         """
         self._check_idle()
+        refuse_uncalled(self)
         optimizer = optimizer_argument = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
             optimizer = _with_loss_scale(optimizer)
         _check_positive(steps_per_execution=steps_per_execution, microbatches=microbatches)
         check_policy(nonfinite)
-        _check_attack(adversarial)
+        if adversarial is not None:
+            _check_attack(adversarial)
         jit_compile = bool(jit_compile) and not run_eagerly
         privacy, asks_for_privacy = self._privacy_said(privacy)
         written = dict(
@@ -504,7 +507,7 @@ def _check_names(loss: Structure) -> None:
 
 
 def _check_attack(attack: Any) -> None:
-    if attack is not None and not hasattr(attack, "perturb"):
+    if not hasattr(attack, "perturb"):
         raise ValueError(
             "`adversarial` must be an attack, such as `jkeras.robust.PGD(epsilon=0.1)`. Received: "
             f"adversarial={attack!r}"

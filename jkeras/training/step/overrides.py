@@ -3,10 +3,18 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from jkeras.core.errors import explain
+
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
 
 Method = TypeVar("Method", bound=Callable)
+# methods of Keras's that nobody calls here, and what to write in their place
+UNCALLED = {
+    "make_train_function": "train_step",
+    "make_test_function": "test_step",
+    "make_predict_function": "predict_step",
+}
 
 
 def default(method: Method) -> Method:
@@ -38,3 +46,17 @@ def has_own_logs(model: "Trainer", kind: str) -> bool:
     is the user's own, or what makes the logs in it.
     """
     return overrides(model, "compute_metrics") or has_own_step(model, kind)
+
+
+def refuse_uncalled(model: "Trainer") -> None:
+    """Raises NotImplementedError for a model that writes a method of Keras's which nobody calls."""
+    for name, instead in UNCALLED.items():
+        if hasattr(type(model), name):
+            raise NotImplementedError(
+                explain(
+                    f"Model '{model.name}'",
+                    f"`{instead}` to be written, or links in `compile(steps=[…])`",
+                    f"a `{name}` of {type(model).__name__}",
+                    "the loop around a step is jkeras's own",
+                )
+            )
