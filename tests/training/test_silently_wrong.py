@@ -539,3 +539,25 @@ def test_methods_that_nobody_calls(name):
     cls = type("Mine", (jkeras.Sequential,), {method: lambda self, force=False: None})
     with pytest.raises(NotImplementedError, match=f"`{name}_step` to be written.*`{method}`"):
         cls([jkeras.layers.Dense(1)]).compile("sgd", "mse")
+
+
+@pytest.mark.promise("a layer with `supports_jit = False` lets `fit` run without compiling")
+@pytest.mark.parametrize("jit_compile", ["auto", False])
+def test_a_layer_that_cannot_be_compiled(jit_compile, recwarn):
+    class Counts(jkeras.layers.Layer):
+        def __init__(self):
+            super().__init__(name="counts")
+            self.supports_jit = False
+            self.calls = 0
+
+        def call(self, x):
+            self.calls += 1
+            return x
+
+    model = jkeras.Sequential([jkeras.Input((4,)), Counts(), jkeras.layers.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=jit_compile)
+    calls = model.layers[0].calls
+    model.fit(X, X[:, :1], batch_size=2, epochs=2, verbose=0)
+    said = [w for w in recwarn if "['counts']" in str(w.message)]
+    assert len(said) == (jit_compile == "auto")
+    assert (model.layers[0].calls - calls >= 8) == (jit_compile is False)
