@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.run.tap_changes import Changes
-from jkeras.core.run.tapping import as_keys, run_tapped
+from jkeras.core.run.tapping import as_keys, operations_of, tapped
 from jkeras.generation.inputs import inputs_of
 from jkeras.generation.memory import Memory
 from jkeras.kernel import apply as kernel
@@ -262,6 +262,7 @@ def forward(
     inputs = decoding.inputs(model, tokens)
     if not at and not changes:
         return kernel.apply(model, params, state, (inputs,), {}, **passing)[0], {}
-    tapped = run_tapped(model, params, state, (inputs,), {}, as_keys(at), changes, **passing)
-    y, _, taps = tapped
-    return y, taps.results()
+    given = params, state, (inputs,), {}, as_keys(at), changes
+    beyond = None if decoding.memory is not None else operations_of(model)
+    y, _, seen = tapped(model, given, beyond=beyond, **passing)
+    return y, seen

@@ -14,7 +14,7 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.core.names.registry import public
 from jkeras.core.run.tap_changes import Changes, changes_of
-from jkeras.core.run.tapping import run_tapped
+from jkeras.core.run.tapping import operations_of, tapped
 from jkeras.generation.decoding import Decoding, forward
 from jkeras.generation.ends import at_positions, logits_at
 from jkeras.generation.inputs import whole_inputs
@@ -517,8 +517,8 @@ class Generator:
             logits, _ = self.model.apply(params, state, inputs, training=False)
             return at_positions(logits, lengths - 1)
         given = (params, state, (inputs,), {}, [], self._halved.decoder)
-        logits, _, taps = run_tapped(self.model, *given, training=False)
-        taps.results()  # which sees that each change was made
+        beyond = operations_of(self.model)
+        logits, _, _ = tapped(self.model, given, beyond=beyond, training=False)
         return at_positions(logits, lengths - 1)
 
 

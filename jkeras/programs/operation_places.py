@@ -94,16 +94,23 @@ class Reading:
         **options: Any,
     ) -> None:
         marks: list[tuple[Path, list, list]] = []
+        own = {**options, "taps_type": Marks, "beyond": tap_operations}
+        self.cache = options.get("cache")
+        self._filled: Any = None  # a fork of the cache, which the pass filled
 
         def run(arguments: tuple) -> tuple:
-            values, args, kwargs = arguments
-            given = (*values, args, kwargs, at, changes)
-            own = {"taps_type": Marks, "beyond": tap_operations}
-            y, state, taps = run_tapped(layer, *given, **own, **options)
+            values, *call = arguments
+            new = {}
+            if self.cache is not None:
+                call = args, kwargs  # the cache knows what came in by being that itself
+                self._filled = own["cache"] = self.cache.fork()
+            y, state, taps = run_tapped(layer, *values, *call, at, changes, **own)
             marks.extend(taps.marks)
-            return (y, state, taps.results()), [each[1:] for each in taps.marks]
+            if self._filled is not None:
+                new = self._filled.take()
+            return (y, state, taps.results(), new), [each[1:] for each in taps.marks]
 
-        arguments = values, args, kwargs
+        arguments = (values, args, kwargs) if self.cache is None else (values,)
         self._leaves = jax.tree_util.tree_leaves(arguments)
         closed, shapes = trace(run, arguments)
         self._jaxpr, self._consts = closed.jaxpr, closed.consts
@@ -117,7 +124,8 @@ class Reading:
         self.operations = _named(closed.jaxpr, _owners(closed.jaxpr, parts))
 
     def run(self, changes: Mapping[int, Changes]) -> tuple[Any, dict[int, Any]]:
-        """(what the pass gives, what operations give by their number), where some are changed.
+        """(what the pass gives, what operations give by their number), where some are changed; the
+        cache of the pass has what is new in it.
 
         Args:
             changes: (place, `Change`) pairs by the number of the operation.
@@ -136,7 +144,10 @@ class Reading:
             seen[number] = _as_one(outputs)
             known.update(zip(eqn.outvars, outputs))
         outputs = [read(v) for v in self._outputs]
-        return jax.tree_util.tree_unflatten(self._treedef, outputs), seen
+        *results, new = jax.tree_util.tree_unflatten(self._treedef, outputs)
+        if self.cache is not None:
+            self.cache.join(self._filled, new)
+        return tuple(results), seen
 
 
 class InLoops(Survey):
@@ -221,7 +232,7 @@ def tap_operations(
     """
     *call, at, changes = given
     params, state, args, kwargs = call
-    paths = list(survey(self, (params, state), args, kwargs, **options))
+    paths = list(survey(self, (params, state), args, kwargs, **_apart(options)))
     root = built_for(self, args, kwargs)
     keys = dict.fromkeys([*at, *(key for key, _ in changes)])
     own = {key for key in keys if not _is_known(root, key, self, paths)}
@@ -243,6 +254,12 @@ def _seen(group: dict[str, list[int]], found: Mapping[int, Any]) -> dict[str, An
         name: _together(name, [found[number] for number in numbers])
         for name, numbers in group.items()
     }
+
+
+def _apart(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a pass that leaves nothing in the cache of another one."""
+    cache = options.get("cache")
+    return options if cache is None else {**options, "cache": cache.fork()}
 
 
 def _is_known(root: Any, key: Any, layer: Any, paths: list[Path]) -> bool:

@@ -359,6 +359,50 @@ def test_a_steered_generator():
     assert not np.array_equal(plain, text)
 
 
+LLAMA = {
+    "model_type": "llama",
+    "vocab_size": 20,
+    "hidden_size": 8,
+    "intermediate_size": 12,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 16,
+    "tie_word_embeddings": False,
+}
+
+
+def speaking(place):
+    """A language model that has such a place: a Llama, or blocks in a `Stack`."""
+    jkeras.utils.set_random_seed(1)
+    if not place.startswith("stack"):
+        model = jkeras.models.LanguageTransformer(LLAMA, "causal_lm")
+        model.build((None, None))
+        return model
+    tokens = jkeras.Input((None,), dtype="int32")
+    x = layers.Embedding(20, 6)(tokens)
+    x = layers.Stack(Block(name="block"), 2, name="stack")(x)
+    return jkeras.Model(tokens, layers.Dense(20, kernel_initializer="normal")(x))
+
+
+@pytest.mark.promise("and operations, too")
+@pytest.mark.parametrize("place", ["layer_1/add#0", "layer_*/add#1", "stack/1/add#1"])
+def test_a_generator_that_is_steered_at_operations(place):
+    model = speaking(place)
+    prompts = np.array([[3, 4, 5], [6, 7, 1]])
+    width = 6 if place.startswith("stack") else 8
+    add = {place: 3 * np.random.default_rng(0).normal(size=width).astype("float32")}
+    text = prompts
+    for _ in range(6):
+        logits = model.tap(model.params, model.state, text, add=add)[0]
+        text = np.concatenate([text, np.asarray(logits[:, -1].argmax(-1))[:, None]], axis=1)
+    for cache in (False,) if place.startswith("stack") else (True, False):
+        generator = jkeras.generation.Generator(model, 9, cache=cache)
+        steered = generator.steered(add=add)(model.params, prompts)[0]
+        np.testing.assert_array_equal(steered, text)
+        assert not np.array_equal(generator(model.params, prompts)[0], text)
+
+
 # ---------------------------------------------------------------- the table, and patterns
 
 

@@ -71,9 +71,14 @@ def tap(
     rng = jax.random.key(rng) if isinstance(rng, int) else rng
     if mask is not None:
         kwargs["mask"] = mask
-    beyond = getattr(type(self), "_tap_operations", None)
+    beyond = operations_of(self)
     given = params, state, args, kwargs, as_keys(at), changes_of(add, set, edit)
     return tapped(self, given, beyond=beyond, rng=rng, training=training)
+
+
+def operations_of(layer: typing.Any) -> Callable | None:
+    """What taps the operations of a model; None: of a layer, whose operations are no places."""
+    return getattr(type(layer), "_tap_operations", None)
 
 
 def as_keys(at: typing.Any) -> list:

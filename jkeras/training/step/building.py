@@ -9,6 +9,7 @@ from jkeras.core.errors import ArgumentError, NotCompiledError, explain
 from jkeras.core.run.building import as_specs
 from jkeras.core.say.warning import warn
 from jkeras.core.system.signals import whole
+from jkeras.core.weights.paths import walk
 from jkeras.core.weights.structure import all_built
 from jkeras.training.data.source import shapes_of, unpack
 from jkeras.training.step import keras_contract
@@ -84,8 +85,7 @@ def _build_parts(model: "Trainer", batch: tuple[Any, ...] | None, waiting: list)
             if container is not model.compilation.losses or not overrides(model, "compute_loss"):
                 raise
             keras_contract.build_losses_by_call(model, container, x, labels, y_pred)
-    if model.jit_compile:
-        _warn_of_uncompiled(model)
+    _warn_of_uncompiled(model)
     if model.compilation.losses in waiting:
         model.compilation.losses.has_masks = has_masks(model)
         if not _has_own_loss(model):
@@ -93,8 +93,10 @@ def _build_parts(model: "Trainer", batch: tuple[Any, ...] | None, waiting: list)
 
 
 def _warn_of_uncompiled(model: "Trainer") -> None:
-    """Warns of layers that say, as Keras asks, that they cannot be compiled."""
-    names = [x.name for x in model._flatten_layers() if not getattr(x, "supports_jit", True)]
+    """Warns of layers that say, as Keras asks, that they cannot be compiled, and are."""
+    if not model.jit_compile:
+        return
+    names = [x.name for _, x in walk(model) if not getattr(x, "supports_jit", True)]
     if names:
         warn(
             f"The layers {names} of model '{model.name}' have `supports_jit = False`, and are "
