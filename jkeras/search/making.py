@@ -77,9 +77,13 @@ class Maker:
         if not getattr(model, "compiled", False) or model.optimizer is None:
             needed = "a function that makes a compiled model"
             raise ValueError(explain("sweep", needed, repr(model), "call `model.compile(…)` in it"))
-        if model.was_private or not model.jit_compile:
-            needed = "a model that is compiled without `privacy` and `run_eagerly`"
-            raise ValueError(explain("sweep", needed, f"'{model.name}', which has one of these"))
+        if model.was_private:
+            needed = "a model that is compiled without `privacy`"
+            advice = "take `jkeras.privacy.best_of`, whose account has the choice among trainings"
+            raise ValueError(explain("sweep", needed, f"'{model.name}'", advice))
+        if not model.jit_compile:
+            needed = "a model that is compiled without `run_eagerly`"
+            raise ValueError(explain("sweep", needed, f"'{model.name}'"))
         return model
 
     def with_numbers(

@@ -167,3 +167,20 @@ def test_a_decision_by_a_traced_number_is_explained():
         search.sweep(
             lambda: classifier(inner=[Choosing()]), *classes(36), space={"gain": [0.5, 2.0]}
         )
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"privacy": jkeras.privacy.DPSGD(noise_multiplier=1.0, delta=1e-3)}, "privacy.best_of"),
+        ({"run_eagerly": True}, "without `run_eagerly`"),
+    ],
+)
+def test_models_that_a_sweep_does_not_train(options, message):
+    def make(rate):
+        model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1)])
+        model.compile(jkeras.optimizers.SGD(rate), "mse", **options)
+        return model
+
+    with pytest.raises(ValueError, match=message):
+        jkeras.search.sweep(make, np.ones((4, 2)), np.ones((4, 1)), space={"rate": [0.1, 0.2]})
