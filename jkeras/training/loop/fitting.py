@@ -19,7 +19,7 @@ from jkeras.training.step.layout import state_layout
 from jkeras.training.step.nonfinite import Watch
 from jkeras.training.step.stacked import loop_layout
 from jkeras.training.loop.ownership import state_owner
-from jkeras.training.loop.pace import whole_executions
+from jkeras.training.loop.pace import steps_of_epoch
 from jkeras.training.loop.preemption import Preemption
 from jkeras.training.step.results import as_numbers
 from jkeras.training.loop.recording import Recorder
@@ -227,8 +227,7 @@ def _protected(model: "Trainer", source: Source, options: FitOptions) -> tuple[S
     if model.compilation.privacy is None:
         return source, Unprotected()
     source = model.compilation.privacy.gathered(source)
-    of_epoch = whole_executions(options.steps or 0, model.steps_per_execution)
-    of_epoch = of_epoch or source.num_batches or 0
+    of_epoch = steps_of_epoch(options.steps, source.num_batches, model.steps_per_execution) or 0
     steps = max(options.epochs - options.initial_epoch, 0) * of_epoch
     source = model.compilation.privacy.sampled(source, steps, model.compilation.microbatches)
     return source, model.compilation.privacy.fitting(model, source, steps)

@@ -83,6 +83,16 @@ def whole_executions(steps: int, size: int) -> int:
     return -(-steps // size) * size
 
 
+def steps_of_epoch(asked: int | None, there: int | None, size: int) -> int | None:
+    """The steps of an epoch: those that are asked for, in whole executions, else all that there
+    are, None where that is unknown.
+
+    >>> steps_of_epoch(5, 10, 3), steps_of_epoch(None, 10, 3)
+    (6, 10)
+    """
+    return whole_executions(asked, size) if asked else there
+
+
 def fixed_steps(layout: "StateLayout", kind: str, every_batch: bool) -> int | None:
     """The number of steps of a dispatch where there is nothing to measure, else None.
 

@@ -22,7 +22,7 @@ from jkeras.training.shell.arguments import (
 )
 from jkeras.training.step.building import build_as_keras, is_new, require_compiled
 from jkeras.training.step.layout import state_layout
-from jkeras.training.loop.pace import whole_executions
+from jkeras.training.loop.pace import steps_of_epoch
 from jkeras.training.step.overrides import has_own_step, overrides
 from jkeras.training.step.private_once import carry_on, require_said
 from jkeras.training.types import Structure
@@ -192,8 +192,7 @@ def begin_stream(
     """
     seed = model.begin_ensemble(ensemble, source, shuffle, options.seed)
     if seed is not None:
-        steps = whole_executions(options.steps or 0, model.steps_per_execution)
-        steps = steps or source.num_batches
+        steps = steps_of_epoch(options.steps, source.num_batches, model.steps_per_execution)
         epoch = options.initial_epoch
         at = 0 if epoch == 0 else steps and epoch * steps
         state_layout(model, from_key=True).restart(seed, at)
