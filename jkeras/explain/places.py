@@ -1,5 +1,6 @@
 """The places inside of a model: what can be looked at and changed in a pass, as a table."""
 
+import collections
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -169,12 +170,14 @@ def _rows(path: tuple[str, ...], found: Found) -> Iterator[Place]:
 def _operations(
     model: Any, values: tuple, x: Any, names: Names, options: dict[str, Any]
 ) -> list[Place]:
-    rows = []
-    for one in operations_of(model, values, (x,), {}, **options):
+    rows, found = [], operations_of(model, values, (x,), {}, **options)
+    counts = collections.Counter(one.path for one in found)
+    for one in found:
         shape = jax.tree_util.tree_map(lambda v: v.shape, one.shapes)
         dtype = jax.tree_util.tree_map(lambda v: str(v.dtype), one.shapes)
-        path = "/".join(names.of(one.path)[1]) + (f"#{one.number}" if one.number else "")
-        rows.append(Place(path, 1, shape, dtype, "an operation of the layer"))
+        count = counts[one.path]
+        path = "/".join(names.of(one.path)[1]) + (f"#{one.number}" if count > 1 else "")
+        rows.append(Place(path, count, shape, dtype, "an operation of the layer"))
     return rows
 
 

@@ -7,7 +7,7 @@ it and whose inputs do not.
 
 import collections
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
@@ -15,7 +15,8 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import explain
 from jkeras.core.run.adapting import built_for
-from jkeras.core.run.tap_changes import Changes
+from jkeras.core.run.tap_changes import Change, Changes
+from jkeras.core.run.tap_loops import Inside
 from jkeras.core.run.tap_places import WILD, Names, find, several_calls
 from jkeras.core.run.tap_survey import Survey, SurveyInside, survey
 from jkeras.core.run.tapping import run_tapped
@@ -23,7 +24,7 @@ from jkeras.core.run.taps import Taps
 from jkeras.core.system.traces import trace_state
 from jkeras.kernel import apply as kernel
 from jkeras.kernel.scope import Path
-from jkeras.programs.calls import evaluate
+from jkeras.programs.rerun import Key, as_one, rerun, steps_of
 from jkeras.programs.walk import is_literal, makers, trace
 
 if TYPE_CHECKING:
@@ -35,11 +36,18 @@ class Marks(Taps):
 
     Attributes:
         marks: (path, arrays taken, arrays given).
+        loops: the paths of layers whose loops have taps of their own.
     """
 
     def __init__(self, *of_taps: Any) -> None:
         super().__init__(*of_taps)
         self.marks: list[tuple[Path, list, list]] = []
+        self.loops: set[Path] = set()
+
+    def inside(self, path: Path) -> Inside | None:
+        """What is asked for within the blocks of a loop at a path; None: nothing."""
+        self.loops.add(path)
+        return super().inside(path)
 
     def through(self, layer: Any, scope: Any, inputs: tuple[tuple, dict], outputs: Any) -> Any:
         """The outputs of a layer's call, changed where that is asked for."""
@@ -66,9 +74,11 @@ class Operation(NamedTuple):
     """An operation of a pass.
 
     Attributes:
-        path: of the layer that it belongs to, and its name.
+        path: of the layer that it belongs to, and its name, behind "scan" where it is in the steps
+            of one.
         number: which one of this path it is.
-        shapes: of its outputs, `jax.ShapeDtypeStruct`s; one, where there is one.
+        shapes: of its outputs, `jax.ShapeDtypeStruct`s; one, where there is one. In a scan with an
+            axis of steps in front.
     """
 
     path: Path
@@ -80,7 +90,7 @@ class Reading:
     """A pass as a program: `tap` of its layers, which gives `(y, new state, seen)`.
 
     Attributes:
-        operations: `Operation`s by their number in the program.
+        operations: `Operation`s by their key in the program.
     """
 
     def __init__(
@@ -94,6 +104,7 @@ class Reading:
         **options: Any,
     ) -> None:
         marks: list[tuple[Path, list, list]] = []
+        loops: set[Path] = set()
         own = {**options, "taps_type": Marks, "beyond": tap_operations}
         self.cache = options.get("cache")
         self._filled: Any = None  # a fork of the cache, which the pass filled
@@ -106,48 +117,55 @@ class Reading:
                 self._filled = own["cache"] = self.cache.fork()
             y, state, taps = run_tapped(layer, *values, *call, at, changes, **own)
             marks.extend(taps.marks)
+            loops.update(taps.loops)
             if self._filled is not None:
                 new = self._filled.take()
             return (y, state, taps.results(), new), [each[1:] for each in taps.marks]
 
         arguments = (values, args, kwargs) if self.cache is None else (values,)
         self._leaves = jax.tree_util.tree_leaves(arguments)
-        closed, shapes = trace(run, arguments)
-        self._jaxpr, self._consts = closed.jaxpr, closed.consts
+        self._program, shapes = trace(run, arguments)
         self._treedef = jax.tree_util.tree_structure(shapes[0])
-        outputs = iter(closed.jaxpr.outvars)
-        self._outputs = list(itertools.islice(outputs, self._treedef.num_leaves))
+        outputs = iter(self._program.jaxpr.outvars[self._treedef.num_leaves :])
         parts = [
             Mark(path, *(list(itertools.islice(outputs, len(each))) for each in arrays))
             for path, *arrays in marks
         ]
-        self.operations = _named(closed.jaxpr, _owners(closed.jaxpr, parts))
+        self.operations = _named(self._program.jaxpr, parts, loops)
 
-    def run(self, changes: Mapping[int, Changes]) -> tuple[Any, dict[int, Any]]:
-        """(what the pass gives, what operations give by their number), where some are changed; the
+    def run(
+        self, changes: Mapping[Key, Changes], wanted: Collection[Key]
+    ) -> tuple[Any, dict[Key, Any]]:
+        """(what the pass gives, what operations give by their key), where some are changed; the
         cache of the pass has what is new in it.
 
         Args:
-            changes: (place, `Change`) pairs by the number of the operation.
+            changes: (place, `Change`) pairs by the key of the operation.
+            wanted: the keys of the operations that are looked at.
         """
-        seen = {}
-        known = dict(zip(self._jaxpr.constvars, self._consts))
-        known.update(zip(self._jaxpr.invars, self._leaves))
-
-        def read(operand: Any) -> Any:
-            return operand.val if is_literal(operand) else known[operand]
-
-        for number, eqn in enumerate(self._jaxpr.eqns):
-            outputs = evaluate(eqn.primitive, eqn.params, [read(v) for v in eqn.invars])
-            for key, change in changes.get(number, ()):
-                outputs = _as_list(change.of(key, _as_one(outputs)))
-            seen[number] = _as_one(outputs)
-            known.update(zip(eqn.outvars, outputs))
-        outputs = [read(v) for v in self._outputs]
+        whole = {
+            key: [(place, self._of_steps(key, place, change)) for place, change in each]
+            for key, each in changes.items()
+        }
+        outputs, seen = rerun(self._program, self._leaves, whole, wanted)
+        del outputs[self._treedef.num_leaves :]
         *results, new = jax.tree_util.tree_unflatten(self._treedef, outputs)
         if self.cache is not None:
             self.cache.join(self._filled, new)
         return tuple(results), seen
+
+    def _of_steps(self, key: Key, place: Any, change: Change) -> Change:
+        """The change, its values in a scan with the axis of steps.
+
+        Raises:
+            ValueError: they do not fit.
+        """
+        if len(key) == 1 or change.kind == "edit":
+            return change
+        zeros = jax.tree_util.tree_map(
+            lambda shape: jnp.zeros(shape.shape, shape.dtype), self.operations[key].shapes
+        )
+        return change._replace(value=change._replace(kind="set").of(place, zeros))
 
 
 class InLoops(Survey):
@@ -189,8 +207,7 @@ class InBlocks(SurveyInside):
         **options: Any,
     ) -> tuple[Any, dict, dict]:
         """One block, see `SurveyInside.run`."""
-        reading = Reading(layer, values, (x,), kwargs, [], [], **options)
-        for one in reading.operations.values():
+        for one in operations_of(layer, values, (x,), kwargs, **options):
             shapes = jax.tree_util.tree_map(self._of_all, one.shapes)
             whole = one._replace(path=self._whole(one.path), shapes=shapes)
             self._survey.operations.append(whole)
@@ -242,18 +259,15 @@ def tap_operations(
     groups = {key: matching(reading.operations, root, key) for key in own}
     if not all(groups.values()):
         raise error
-    (y, new_state, seen), found = reading.run(_by_number(groups, changes))
-    for key in own.intersection(at):
-        seen |= _seen(groups[key], found)
-    return y, new_state, seen
+    wanted = {name: keys for place in own.intersection(at) for name, keys in groups[place].items()}
+    by_key = _by_key(groups, changes)
+    (y, new_state, seen), found = reading.run(by_key, set(itertools.chain(*wanted.values())))
+    return y, new_state, seen | _seen(wanted, found)
 
 
-def _seen(group: dict[str, list[int]], found: Mapping[int, Any]) -> dict[str, Any]:
+def _seen(group: dict[str, list[Key]], found: Mapping[Key, Any]) -> dict[str, Any]:
     """What operations gave, by place."""
-    return {
-        name: _together(name, [found[number] for number in numbers])
-        for name, numbers in group.items()
-    }
+    return {name: _together(name, [found[key] for key in keys]) for name, keys in group.items()}
 
 
 def _apart(options: dict[str, Any]) -> dict[str, Any]:
@@ -271,15 +285,15 @@ def _is_known(root: Any, key: Any, layer: Any, paths: list[Path]) -> bool:
     return True
 
 
-def _by_number(groups: Mapping[Any, dict[str, list[int]]], changes: Changes) -> dict[int, list]:
-    """The changes by the numbers of the operations."""
-    by_number: dict[int, list] = collections.defaultdict(list)
-    for key, change in changes:
-        for name, numbers in groups.get(key, {}).items():
-            if len(numbers) > 1:
+def _by_key(groups: Mapping[Any, dict[str, list[Key]]], changes: Changes) -> dict[Key, list]:
+    """The changes by the keys of the operations."""
+    by_key: dict[Key, list] = collections.defaultdict(list)
+    for place, change in changes:
+        for name, keys in groups.get(place, {}).items():
+            if len(keys) > 1:
                 raise several_calls(name, "has several of it")
-            by_number[numbers[0]].append((name, change))
-    return by_number
+            by_key[keys[0]].append((name, change))
+    return by_key
 
 
 def _together(key: str, each: list) -> Any:
@@ -289,14 +303,6 @@ def _together(key: str, each: list) -> Any:
     if len(shapes) > 1:
         raise several_calls(key, f"has {len(each)} of it, of different shapes")
     return jax.tree_util.tree_map(lambda *values: jnp.stack(values), *each)
-
-
-def _as_one(outputs: Sequence) -> Any:
-    return outputs[0] if len(outputs) == 1 else list(outputs)
-
-
-def _as_list(outputs: Any) -> list:
-    return outputs if isinstance(outputs, list) else [outputs]
 
 
 def _owners(jaxpr: "Jaxpr", marks: list[Mark]) -> dict[int, Path]:
@@ -320,16 +326,40 @@ def _owners(jaxpr: "Jaxpr", marks: list[Mark]) -> dict[int, Path]:
     return owners
 
 
-def _named(jaxpr: "Jaxpr", owners: dict[int, Path]) -> dict[int, Operation]:
+def _named(jaxpr: "Jaxpr", marks: list[Mark], loops: set[Path]) -> dict[Key, Operation]:
+    """The operations of a program by their keys.
+
+    Args:
+        marks: the calls of layers in it.
+        loops: the layers whose loops have taps of their own.
+    """
     counts: collections.Counter[Path] = collections.Counter()
     found = {}
-    for number in sorted(owners):
+    for number, path in sorted(_owners(jaxpr, marks).items()):
         eqn = jaxpr.eqns[number]
-        path = (*owners[number], _name(eqn))
-        shapes = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.outvars]
-        found[number] = Operation(path, counts[path], _as_one(shapes))
-        counts[path] += 1
+        for key, name, shapes in _with_steps(eqn, path not in loops):
+            whole = (*path, *name)
+            found[number, *key] = Operation(whole, counts[whole], as_one(shapes))
+            counts[whole] += 1
     return found
+
+
+def _with_steps(eqn: "JaxprEqn", opens: bool = True) -> Iterator[tuple[Key, Path, list]]:
+    """(key, path, shapes) of an operation, and of those in the steps of a scan.
+
+    Args:
+        opens: whether those in the steps are asked for.
+    """
+    name = _name(eqn)
+    yield (), (name,), [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.outvars]
+    steps = steps_of(eqn) if opens else None
+    if steps is None:
+        return
+    program, length = steps
+    for number, inner in enumerate(program.jaxpr.eqns):
+        for key, path, shapes in _with_steps(inner):
+            longer = [jax.ShapeDtypeStruct((length, *one.shape), one.dtype) for one in shapes]
+            yield (number, *key), (name, *path), longer
 
 
 def _name(eqn: "JaxprEqn") -> str:
@@ -338,8 +368,8 @@ def _name(eqn: "JaxprEqn") -> str:
     return name if isinstance(name, str) else eqn.primitive.name
 
 
-def matching(operations: Mapping[int, Operation], root: Any, key: str) -> dict[str, list[int]]:
-    """The numbers of the operations that a key stands for, by place: "block_3/add" of all sums in
+def matching(operations: Mapping[Key, Operation], root: Any, key: str) -> dict[str, list[Key]]:
+    """The keys of the operations that a key stands for, by place: "block_3/add" of all sums in
     it, "block_3/add#1" of the second one; a pattern, "block_*/add#1", stands for several places.
 
     Args:
@@ -355,7 +385,7 @@ def matching(operations: Mapping[int, Operation], root: Any, key: str) -> dict[s
     if len(paths) > 1 and not is_pattern:
         shown = sorted(map("/".join, paths))[:20]
         raise ValueError(explain(f"tap at {key!r}", "the path of one place", f"the end of {shown}"))
-    found: dict[str, list[int]] = {}
+    found: dict[str, list[Key]] = {}
     for number, one in operations.items():
         if one.path in paths and call in ("", str(one.number)):
             place = "/".join(names.of(one.path)[1]) + sign + call if is_pattern else key

@@ -305,7 +305,6 @@ class TestErrors:
             model.tap(model.params, model.state, X, at="hidden")
         assert set(model.tap(model.params, model.state, X, at="a/hidden")[2]) == {"a/hidden"}
 
-    @pytest.mark.promise("What else runs within a loop")
     def test_within_a_loop(self):
         model = jkeras.Sequential(
             [jkeras.Input((5, 4)), layers.RNN(layers.LSTMCell(3, name="cell"))]

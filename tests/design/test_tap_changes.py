@@ -313,6 +313,125 @@ def test_operations_in_the_blocks_of_a_stack(remat):
         assert model.tap(*given, at=place)[2][place].shape == (3, 2, 5, 6)
 
 
+class Cell(layers.Layer):
+    """A cell of a user's own."""
+
+    state_size = output_size = 4
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = layers.Dense(4, name="inner")
+
+    def build(self, shape):
+        self.inner.build((shape[0], shape[-1] + 4))
+
+    def call(self, x, states, training=None):
+        h = jkeras.ops.tanh(self.inner(jkeras.ops.concatenate([x, states[0]], -1)))
+        h = h + 0.5 * states[0]
+        return h, [h]
+
+
+def steps_of_cell(params, x, change=lambda step, h: h):
+    """(tanh, states) of each step of `Cell`, by hand."""
+    state, found = np.zeros((len(x), 4), "float32"), []
+    dense = params["rnn"]["cell"]["inner"]
+    for step in range(x.shape[1]):
+        h = jnp.tanh(jnp.concatenate([x[:, step], state], -1) @ dense["kernel"] + dense["bias"])
+        h = change(step, h)
+        state = h + 0.5 * state
+        found.append((h, state))
+    return [jnp.stack(each) for each in zip(*found)]
+
+
+@pytest.mark.promise("in the steps of a loop are places, too, with the steps along a first axis")
+def test_operations_in_the_steps_of_a_cell():
+    model = jkeras.Sequential([layers.RNN(Cell(name="cell"), return_sequences=True, name="rnn")])
+    params, state = model.init(0, X)
+    place = "rnn/scan/tanh"
+    y, _, seen = model.tap(params, state, X, at=[place, "rnn/scan/add#1"])
+    tanh, states = steps_of_cell(params, X)
+    np.testing.assert_allclose(seen[place], tanh, atol=1e-6)
+    np.testing.assert_allclose(seen["rnn/scan/add#1"], states, atol=1e-6)
+    np.testing.assert_allclose(y, np.swapaxes(states, 0, 1), atol=1e-6)
+    values = np.random.default_rng(2).normal(size=tanh.shape).astype("float32")
+    for options, change in (
+        ({"set": {place: values}}, lambda step, h: values[step]),
+        ({"set": {place: 0.25}}, lambda step, h: 0.25 + 0 * h),
+        ({"add": {place: values}}, lambda step, h: h + values[step]),
+        ({"edit": {place: jnp.negative}}, lambda step, h: -h),
+    ):
+        changed = jax.jit(lambda x: model.tap(params, state, x, **options)[0])(X)  # noqa: B023
+        wanted = steps_of_cell(params, X, change)[1]
+        np.testing.assert_allclose(changed, np.swapaxes(wanted, 0, 1), atol=1e-5)
+    slope = jax.grad(lambda d: model.tap(params, state, X, add={place: d})[0].sum())
+    by_hand = jax.grad(lambda d: steps_of_cell(params, X, lambda step, h: h + d[step])[1].sum())
+    np.testing.assert_allclose(slope(0 * tanh), by_hand(0 * tanh), rtol=1e-4, atol=1e-5)
+    listed = explain.places(model, X, operations=True)
+    assert listed[place].shape == tanh.shape
+    with pytest.raises(
+        ValueError, match=r"a change of shape \(5, 2, 4\), received shape \(4, 2, 4"
+    ):
+        model.tap(params, state, X, set={place: values[1:]})
+
+
+class Halves(layers.Layer):
+    def call(self, x):
+        return jax.lax.while_loop(lambda y: jnp.abs(y).max() > 1, lambda y: y / 2, x)
+
+
+@pytest.mark.promise("A layer within a cell is no place")
+def test_what_is_no_place_in_a_loop():
+    rnn = layers.RNN(Cell(name="cell"), name="rnn")
+    model = jkeras.Sequential([jkeras.Input((5, 6)), rnn, Halves(name="halves")])
+    paths = explain.places(model, X, operations=True).paths
+    assert "rnn/scan/tanh" in paths and "halves/while" in paths
+    assert not [path for path in paths if "inner" in path or path.startswith("halves/while/")]
+    for place in ("rnn/cell/inner", "halves/while/div"):
+        with pytest.raises(ValueError, match="tap at"):
+            model.tap(model.params, model.state, X, at=place)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_gates_of_an_lstm(wrapped):
+    """By the equations of the layer, from the states that it has."""
+    lstm = layers.LSTM(4, return_sequences=True, name="lstm")
+    x = jkeras.Input((5, 6))
+    h = layers.Bidirectional(lstm, name="both")(x) if wrapped else lstm(x)
+    model = jkeras.Model(x, layers.Dense(1)(h))
+    given = model.params, model.state, X
+    name = "forward_lstm" if wrapped else "lstm"
+    gates = ["logistic#1", "logistic#0", "tanh#0", "logistic#2"]
+    seen = model.tap(*given, at=[f"{name}/states", *(f"{name}/scan/{g}" for g in gates)])[2]
+    hidden, _ = seen[f"{name}/states"]
+    before = jnp.concatenate([jnp.zeros((1, 2, 4)), hidden[:-1]])
+    weights = model.params["both"]["forward_layer"] if wrapped else model.params["lstm"]
+    weights = weights["cell"]
+    z = jnp.swapaxes(X, 0, 1) @ weights["kernel"] + before @ weights["recurrent_kernel"]
+    parts = jnp.split(z + weights["bias"], 4, axis=-1)
+    for gate, part in zip(gates, parts):
+        wanted = jnp.tanh(part) if gate == "tanh#0" else jax.nn.sigmoid(part)
+        np.testing.assert_allclose(seen[f"{name}/scan/{gate}"], wanted, atol=1e-5)
+
+
+class Tower(layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.blocks = layers.Stack(Sums(), 2, name="inner")
+
+    def call(self, x):
+        return jkeras.ops.sin(self.blocks(x))
+
+
+def test_operations_of_a_stack_in_a_stack_are_listed():
+    x = jkeras.Input((5, 6))
+    model = jkeras.Model(x, layers.Stack(Tower(), 3, name="outer")(x))
+    given = model.params, model.state, X
+    listed = explain.places(model, X, operations=True)
+    for place, blocks in (("outer/layer/sin", (3,)), ("outer/layer/blocks/layer/mul", (3, 2))):
+        assert listed[place].shape == (*blocks, 2, 5, 6)
+        assert model.tap(*given, at=place)[2][place].shape == (*blocks, 2, 5, 6)
+
+
 def test_a_slice_of_a_time_distributed_layer_is_edited():
     inner = jkeras.Sequential([layers.Dense(3, name="hidden"), layers.Dense(2)], name="inner")
     model = jkeras.Sequential([layers.TimeDistributed(inner, name="each")])
@@ -415,7 +534,7 @@ def test_places(model):
     assert "output of Dense" in repr(found) and "block_1/residual_mid" in repr(found)
     assert explain.places(model, X, "mha/pat*").paths == [f"block_{i}/mha/pattern" for i in (0, 1)]
     sums = explain.places(model, X, "block_*/add*", operations=True)
-    assert sums.paths == [f"block_{i}/add{n}" for i in (0, 1) for n in ("", "#1")]
+    assert sums.paths == [f"block_{i}/add{n}" for i in (0, 1) for n in ("#0", "#1")]
     with pytest.raises(ValueError, match="a pattern of its places: block_0/mha/query"):
         explain.places(model, X, "blok_*")
 
