@@ -171,12 +171,16 @@ class Numbers:
             for number, value in before:
                 number.write(value)
 
+    @property
+    def rate(self) -> str | None:
+        """The name of the learning rate; None: it is not searched."""
+        return next((n for n, numbers in self.numbers.items() if numbers[0].field == RATE), None)
+
     def into(self, opt_state: Any, values: Mapping[str, Any]) -> Any:
         """The optimizer's state with the learning rate of the values, if there is one."""
-        rate = next((n for n, numbers in self.numbers.items() if numbers[0].field == RATE), None)
-        if rate is None:
+        if self.rate is None:
             return opt_state
-        return self.optimizer.with_learning_rate(opt_state, values[rate])
+        return self.optimizer.with_learning_rate(opt_state, values[self.rate])
 
     def assign(self, values: Mapping[str, float]) -> None:
         """Sets the numbers for good."""

@@ -266,6 +266,22 @@ class Population:
             self.finished[int(self.alive[index])] = self.state_of(self.alive[index])
         self.keep(np.flatnonzero(~which))
 
+    def rates(self) -> np.ndarray:
+        """The learning rates of the trials that are trained."""
+        state, numbers = self.kept
+        if self.swept.rate is not None:
+            return np.array(numbers[self.swept.rate])
+        return np.array(jax.vmap(self.model.optimizer.learning_rate_of)(state.opt_state))
+
+    def set_rates(self, rates: np.ndarray) -> None:
+        """Sets the learning rates of the trials that are trained."""
+        state, numbers = self.trials
+        filled = rates[self._filled(np.arange(len(rates)))]
+        opt_state = jax.vmap(self.model.optimizer.with_learning_rate)(state.opt_state, filled)
+        if self.swept.rate is not None:  # an array of its own, since both are donated
+            numbers = {**numbers, self.swept.rate: jnp.array(filled)}
+        self.trials = Trial(state.replace(opt_state=opt_state), numbers)
+
     @property
     def size(self) -> int:
         """How many trials the arrays have place for."""

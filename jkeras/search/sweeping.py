@@ -85,7 +85,8 @@ def sweep(
         constraints: {name in the logs: `at_least(number)` or `at_most(number)`}: trials that keep
             all of them come before those that do not.
         callbacks: of which each trial has copies, `Result.callbacks`. They see its results after
-            each epoch, and may set `model.stop_training`; then the trial is done. Not with "pbt".
+            each epoch, and may set `model.optimizer.learning_rate`, or `model.stop_training`; then
+            the trial is done. Not with "pbt".
         steps_per_epoch: of a source of batches.
 
     Returns:
@@ -94,7 +95,7 @@ def sweep(
     Raises:
         ValueError: a name that the model has no number for (all are listed), a value that cannot be
             its, data that cannot be read as often as it would have to be; a callback that asks for
-            more than results.
+            more than results and rates.
         MemoryError: there is no memory for one trial beside the states of all.
 
     >>> import jkeras, numpy as np
@@ -133,7 +134,7 @@ def sweep(
             what = [[rows[trial] for trial in group], epochs, str(strategy), reached[0], seed]
             watch = None
             if callbacks:
-                watch = Watch(callbacks, group, model, epochs)
+                watch = Watch(callbacks, group, population, epochs)
                 watched |= watch.of_trials
             with Saved(folder, what) as saved:
                 _train(population, strategy, reached, ledger, group, saved, watch)

@@ -143,6 +143,93 @@ class Batches(callbacks.Callback):
         pass
 
 
+def halved_each_epoch(epoch, rate):
+    return rate * 0.5
+
+
+RATE_CALLBACKS = {
+    "scheduler": lambda: callbacks.LearningRateScheduler(halved_each_epoch),
+    "by the epoch": lambda: callbacks.LearningRateScheduler(lambda epoch: 0.2 / (1 + epoch)),
+    "plateau": lambda: callbacks.ReduceLROnPlateau(
+        "val_loss", factor=0.3, patience=0, min_delta=0.03
+    ),
+}
+
+
+@pytest.mark.promise("they see and may set its rate, `model.optimizer.learning_rate`")
+@pytest.mark.parametrize("kind", RATE_CALLBACKS)
+@pytest.mark.parametrize("options", [{}, {"strategy": search.Halving(factor=2, first=3)}])
+def test_a_rate_that_a_callback_sets_is_that_of_its_lonely_fit(kind, options):
+    both = [RATE_CALLBACKS[kind](), callbacks.EarlyStopping("val_loss", patience=0, min_delta=0.01)]
+    found = swept(callbacks=both, **{**options, "epochs": 7})
+    assert found.compiles == 1
+    assert (np.nanmin(found.numbers["learning_rate"], 1) < RATES["learning_rate"]).any()
+    for row in found.table:
+        if row["status"] != "done":
+            continue
+        began = RATES["learning_rate"][row["trial"]]
+        mine = [RATE_CALLBACKS[kind]()]
+        mine.append(callbacks.EarlyStopping("val_loss", patience=0, min_delta=0.01))
+        history = trained(began, X, Y, callbacks=mine, **{**DATA, "epochs": 7})
+        assert row["epochs"] == len(history["loss"])
+        np.testing.assert_allclose(row["val_loss"], history["val_loss"][-1], atol=1e-5)
+        used = found.numbers["learning_rate"][row["trial"]]
+        np.testing.assert_allclose(used[: row["epochs"]], history["learning_rate"], rtol=1e-6)
+
+
+def test_a_rate_is_set_that_is_not_searched():
+    space = {"seed": [7, 8], "momentum": [0.0, 0.9]}
+    options = {**DATA, "callbacks": [RATE_CALLBACKS["scheduler"]()]}
+    found = search.sweep(make, X, Y, space=space, chunk=3, **options)
+    for row in found.table:
+        optimizer = optimizers.SGD(momentum=row["momentum"])
+        model, seed = classifier(optimizer, metrics=["accuracy"]), row["seed"]
+        mine = {**DATA, "callbacks": [RATE_CALLBACKS["scheduler"]()]}
+        history = lonely(model, X, Y, seed, **mine)
+        np.testing.assert_allclose(row["val_loss"], history["val_loss"][-1], atol=1e-5)
+        rate = found.model(row["trial"]).optimizer.learning_rate
+        np.testing.assert_allclose(rate, 0.01 * 0.5**3, rtol=1e-6)
+
+
+class Writes(callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        logs["mine"] = -logs["val_loss"]
+
+
+@pytest.mark.promise("What they write into the logs is for the next callback alone")
+def test_what_callbacks_write_into_logs():
+    found = swept(callbacks=[Writes(), callbacks.EarlyStopping("mine", patience=9, mode="min")])
+    for row in found.table:
+        stopping = found.callbacks[row["trial"]][1]
+        assert stopping.best == -found.history["val_loss"][row["trial"]].max()
+    assert "mine" not in found.history
+
+
+class AtTheEnd(callbacks.Callback):
+    def on_train_end(self, logs=None):
+        self.model.optimizer.learning_rate = 1.0
+
+
+class Iterations(callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        return self.model.optimizer.iterations
+
+
+def test_rates_that_cannot_be_set():
+    with pytest.raises(AttributeError, match="where no epoch begins or ends"):
+        swept(callbacks=[AtTheEnd()])
+    with pytest.raises(AttributeError, match="asks for `model.optimizer.iterations`"):
+        swept(callbacks=[Iterations()])
+    decay = optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+    with pytest.raises(TypeError, match="follows a schedule"):
+        search.sweep(
+            lambda: classifier(optimizers.SGD(decay, momentum=0.5)),
+            *(X, Y),
+            space={"momentum": [0.1, 0.2]},
+            callbacks=[RATE_CALLBACKS["scheduler"]()],
+        )
+
+
 @pytest.mark.promise("A callback that asks for weights")
 @pytest.mark.promise("Callbacks see results, and")
 @pytest.mark.parametrize(
