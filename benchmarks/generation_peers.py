@@ -191,7 +191,7 @@ def main():
     if given.read:
         print(json.dumps({"read": seconds_to_read(given.read)}), flush=True)
         return
-    found = {}
+    found = kept.found("generation", "peers")  # of the other widths
     for width in given.widths:
         for rows in (1, 8):
             found[f"{width}, {rows}"] = side_by_side(width, rows, given.turns)

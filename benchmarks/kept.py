@@ -52,6 +52,13 @@ def command(script: str, about: str | None, parts: dict[str, tuple[Callable, tup
         keep(script, part, measure(), packages)
 
 
+def found(script: str, part: str) -> Any:
+    """What was found last for a part of a script; {}: nothing."""
+    path = FIGURES / f"{script}.json"
+    parts = json.loads(path.read_text()) if path.exists() else {}
+    return parts.get(part, {"found": {}})["found"]
+
+
 def keep(script: str, part: str, found: Any, packages: tuple[str, ...] = ()) -> None:
     """Prints what a script measured for the pages, and writes it to `benchmarks/figures`, where
     docs/make_figures.py finds it.

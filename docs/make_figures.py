@@ -509,6 +509,26 @@ def peers(results: Results) -> str:
     return _table(head, rows)
 
 
+# ---------------------------------------------------------------- steps, by a compiler's account
+
+
+def compiled(results: Results) -> str:
+    """Training steps as the compiler of a TPU sees them."""
+    others = ["by hand, one", "keras, one", "nnx, one"]
+    head = ["work", "MB read and written", "of by hand", "of Keras", "of NNX"]
+    head += ["MiB of temporaries", "of by hand", "of Keras", "of NNX", "`many`: bytes, of by hand"]
+    rows = []
+    for work, each in results.found("compiled", "v5e:1x1").items():
+        cells = [work]
+        for what, unit in (("bytes", 1e6), ("temporaries", 2**20)):
+            own = each["jkeras, one"][what]
+            cells.append(f"{own / unit:,.1f}")
+            cells += [f"{own / each[one][what]:.3f}" if each.get(one) else "" for one in others]
+        many = [each[f"{peer}, many"]["bytes"] for peer in ("jkeras", "by hand")]
+        rows.append([*cells, f"{many[0] / many[1]:.3f}"])
+    return _table(head, rows)
+
+
 # ---------------------------------------------------------------- docs/privacy.md
 
 
@@ -647,7 +667,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
         for one in (
             *(examples, packages, sanity, quantus, structure, backbones, types),
             *(decoder, devices, pods, half, offload, attention),
-            *(laplace, laplace_torch, boston, peers),
+            *(laplace, laplace_torch, boston, peers, compiled),
             *(clipping, microbatches, accuracy, account, audit),
             *(calibrated, deleted, loads, half_sent),
         )

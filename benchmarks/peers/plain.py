@@ -110,7 +110,7 @@ def lstm(w, x, work):
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
         return (jax.nn.sigmoid(o) * jnp.tanh(c), c), None
 
-    start = jnp.zeros((x.shape[0], 64))
+    start = jnp.zeros((x.shape[0], 64), x.dtype)
     return lax.scan(step, (start, start), x.swapaxes(0, 1), unroll=work.unroll)[0][0]
 
 
@@ -147,13 +147,21 @@ def start(work):
     return w.params, w.stats
 
 
-def make_step(work, optimizer):
+def make_step(work, optimizer, compute="float32"):
     """`step((params, averages, optimizer's state, sums of loss and accuracy), x, y)` -> the same,
     one step on.
+
+    Args:
+        compute: the type in which the network computes.
     """
 
+    def cast(x):
+        return x.astype(compute) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
     def loss_of(params, stats, x, y):
+        params, x = jax.tree_util.tree_map(cast, (params, x))
         logits, stats = forward(work, params, stats, x)
+        logits = logits.astype("float32")
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
         return loss, (stats, jnp.mean(logits.argmax(-1) == y))
 

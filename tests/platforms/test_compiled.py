@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import jkeras
+from benchmarks import compiled
 from jkeras import distribution as dist
 from jkeras import layers
 from jkeras.plans.planning import find_batch_size
@@ -322,3 +323,14 @@ def test_nothing_runs_on_a_topology():
 def test_sizes_that_there_are_not():
     with pytest.raises(ValueError, match="sizes that there are, received 'v5e:3x5'"):
         dist.Topology("v5e:3x5")
+
+
+@pytest.mark.promise("In all of them the state takes the place of what it was, and nothing goes to")
+@pytest.mark.parametrize("name", ["mlp", "lstm"])
+def test_steps_are_as_good_as_by_hand(name):
+    for form in compiled.FORMS:
+        own = compiled.account("jkeras", form, name, "float32", ONE["v5e"])
+        by_hand = compiled.account("by hand", form, name, "float32", ONE["v5e"])
+        assert own["bytes"] <= 1.02 * by_hand["bytes"]
+        assert own["temporaries"] <= 1.05 * by_hand["temporaries"]
+        assert own["copied"] < 4096 and own["to host"] == 0  # the logs alone

@@ -1,0 +1,224 @@
+"""Training steps as the compiler of an accelerator sees them: the figures of docs/scaling.md.
+
+    python -m benchmarks.compiled [--topology v5e:1x1] [--works cnn lstm] [--types float32]
+
+The steps of jkeras, of Keras, of Flax NNX and of a loop by hand, with the same network and batch,
+each compiled for one device that is not here, in a process of its own; "many" is the program of
+`fit` that takes many steps, beside a `fori_loop` over the step by hand. Counted are the bytes that
+a step reads and writes, its temporaries, the results that are not in the place of what was given,
+fusions, and seconds to compile. Needs the extra `aot`.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from benchmarks import kept, runner
+from benchmarks.work import Work
+from benchmarks.works import WORKS
+
+PEERS = ("jkeras", "keras", "nnx", "by hand")
+FORMS = ("one", "many")
+TYPES = ("float32", "mixed_bfloat16")
+ROWS, STEPS = 256, 16  # of a batch; of the data that "many" has on the device
+NAMES = ("mlp", "cnn", "separable", "resnet", "lstm", "transformer")
+
+
+def work_of(name) -> Work:
+    """A work of RESULTS.md, with batches for an accelerator."""
+    return dataclasses.replace(WORKS[name], batch=ROWS, steps=STEPS)
+
+
+# ---------------------------------------------------------------- each peer
+#
+# A function of (work, type, x, y): (step, state), where `step(state, x, y)` gives the state first.
+
+
+def of_jkeras(work, dtype, x, y):
+    import jkeras
+
+    model = _compiled(jkeras, work, dtype)
+    step = jkeras.training.make_train_step(model)
+    state = jkeras.training.init_train_state(model, 0)
+    return (lambda state, x, y: step(state, (x, y, None))), state
+
+
+def many_of_jkeras(work, dtype, x, y):
+    """The program itself that `fit` takes."""
+    import jkeras
+    from jkeras.training.loop.programs import Programs
+    from jkeras.training.step.layout import state_layout
+
+    model = _compiled(jkeras, work, dtype)
+    state = jkeras.training.init_train_state(model, 0)
+    many = Programs(model, state_layout(model), "train", in_a_loop=True)._loop()
+    order = jnp.arange(work.rows).reshape(-1, work.batch)
+    run = lambda state, x, y: many(state, (x, y, None), order, 0, len(order))  # noqa: E731
+    return run, state
+
+
+def of_keras(work, dtype, x, y):
+    import keras
+
+    model = _compiled(keras, work, dtype)
+    model.optimizer.build(model.trainable_variables)
+    model._symbolic_build(data_batch=(x, y))
+    groups = ("trainable", "non_trainable", "optimizer", "metrics")
+    state = model._get_jax_state(**{f"{group}_variables": True for group in groups})
+    return (lambda state, x, y: model.train_step(state, (x, y))[::-1]), state
+
+
+def _compiled(library, work, dtype):
+    from benchmarks.peers.keras_ import network
+
+    library.config.set_dtype_policy(dtype)
+    model = network(library, work)
+    loss = library.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(library.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
+    return model
+
+
+def of_nnx(work, dtype, x, y):
+    from benchmarks.peers.nnx import Network, nnx, train_step
+
+    model = Network(work)
+    optimizer = nnx.Optimizer(model, optax.adam(1e-3), wrt=nnx.Param)
+    metrics = nnx.MultiMetric(loss=nnx.metrics.Average("loss"), accuracy=nnx.metrics.Accuracy())
+    model.train()
+    graph, state = nnx.split((model, optimizer, metrics))
+
+    def step(state, x, y):
+        parts = nnx.merge(graph, state)
+        train_step.__wrapped__(*parts, x, y)
+        return (nnx.state(parts),)
+
+    return step, state
+
+
+def by_hand(work, dtype, x, y):
+    from benchmarks.peers import plain
+
+    compute = "bfloat16" if dtype == "mixed_bfloat16" else "float32"
+    optimizer = optax.adam(1e-3)
+    params, stats = plain.start(work)
+    step = plain.make_step(work, optimizer, compute)
+    return (lambda state, x, y: (step(state, x, y),)), (
+        params,
+        stats,
+        optimizer.init(params),
+        jnp.zeros(2),
+    )
+
+
+def many_by_hand(work, dtype, x, y):
+    step, state = by_hand(work, dtype, x, y)
+    order = jnp.arange(work.rows).reshape(-1, work.batch)
+
+    def many(state, x, y):
+        def body(i, state):
+            return step(state, x[order[i]], y[order[i]])[0]
+
+        return (jax.lax.fori_loop(0, len(order), body, state),)
+
+    return many, state
+
+
+STEPS_OF = {
+    ("jkeras", "one"): of_jkeras,
+    ("jkeras", "many"): many_of_jkeras,
+    ("keras", "one"): of_keras,
+    ("nnx", "one"): of_nnx,
+    ("by hand", "one"): by_hand,
+    ("by hand", "many"): many_by_hand,
+}
+
+
+# ---------------------------------------------------------------- what the compiler says
+
+
+def account(peer, form, name, dtype, topology):
+    """What the compiler says of a step of a peer."""
+    from jkeras.distribution import Topology
+    from jkeras.ops.kernels import traced_for
+
+    work = work_of(name)
+    x, y = work.data()
+    if form == "one":
+        x, y = x[: work.batch], y[: work.batch]
+    step, state = STEPS_OF[peer, form](work, dtype, x, y)
+    pod = Topology(topology)
+    where = jax.sharding.SingleDeviceSharding(pod.devices[0])
+
+    def placed(shape):
+        return jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=where)
+
+    given = jax.tree_util.tree_map(placed, jax.eval_shape(lambda *given: given, state, x, y))
+    with traced_for(pod.platform):
+        lowered = jax.jit(step, donate_argnums=0).lower(*given)
+    begin = time.perf_counter()
+    compiled = lowered.compile()
+    seconds = time.perf_counter() - begin
+    cost, memory, text = compiled.cost_analysis(), compiled.memory_analysis(), compiled.as_text()
+    cost = cost[0] if isinstance(cost, list) else cost
+    return {
+        "bytes": cost["bytes accessed"],
+        "temporaries": memory.temp_size_in_bytes,
+        "copied": memory.output_size_in_bytes - memory.alias_size_in_bytes,
+        "fusions": len(re.findall(r" fusion\(", text)),
+        "to host": len(re.findall(r" (?:outfeed|send|custom-call.*xla_ffi_python)\(", text)),
+        "compile": round(seconds, 1),
+    }
+
+
+def in_process(*arguments):
+    """What this program prints with arguments; None: that cannot be compiled here."""
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax", "XLA_FLAGS": ""}
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.compiled", "--one", *arguments]
+    done = subprocess.run(
+        command, cwd=runner.ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return json.loads(lines[-1]) if lines else None
+
+
+def side_by_side(name, dtype, topology):
+    """{peer, form: what `account` gives}."""
+    found = {}
+    for peer, form in STEPS_OF:
+        if peer == "nnx" and dtype != "float32":
+            continue  # takes a type for each of its layers
+        found[f"{peer}, {form}"] = in_process(peer, form, name, dtype, topology)
+        print(name, dtype, peer, form, found[f"{peer}, {form}"], flush=True)
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--topology", default="v5e:1x1")
+    parser.add_argument("--works", nargs="*", default=list(NAMES), choices=NAMES)
+    parser.add_argument("--types", nargs="*", default=list(TYPES), choices=TYPES)
+    parser.add_argument("--one", nargs=5, metavar=("PEER", "FORM", "WORK", "TYPE", "TOPOLOGY"))
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(account(*given.one)), flush=True)
+        return
+    found = kept.found("compiled", given.topology)  # of the other works
+    for name in given.works:
+        for dtype in given.types:
+            found[f"{name}, {dtype}"] = side_by_side(name, dtype, given.topology)
+    kept.keep("compiled", given.topology, found, ("keras", "flax", "libtpu"))
+
+
+if __name__ == "__main__":
+    main()
