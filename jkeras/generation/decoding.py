@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 from jkeras.core.run.tap_changes import Changes
 from jkeras.core.run.tapping import as_keys, operations_of, tapped
+from jkeras.generation import packing
 from jkeras.generation.inputs import inputs_of
 from jkeras.generation.memory import Memory
-from jkeras.kernel import apply as kernel
 from jkeras.kernel.observer import PassCache
 from jkeras.kernel.scope import Path
 from jkeras.ops.attention_cached import empty_cache
@@ -258,11 +258,10 @@ def forward(
     Raises:
         Uncached: attention of the model has no cache.
     """
-    passing = {"training": False, "cache": decoding}
     inputs = decoding.inputs(model, tokens)
     if not at and not changes:
-        return kernel.apply(model, params, state, (inputs,), {}, **passing)[0], {}
-    given = params, state, (inputs,), {}, as_keys(at), changes
+        return packing.forward(model, params, state, inputs, cache=decoding, rows=tokens.size), {}
+    given = packing.unpacked(params), state, (inputs,), {}, as_keys(at), changes
     beyond = None if decoding.memory is not None else operations_of(model)
-    y, _, seen = tapped(model, given, beyond=beyond, **passing)
+    y, _, seen = tapped(model, given, beyond=beyond, training=False, cache=decoding)
     return y, seen

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.graph.ends import ForEnd, ForPositions, end_of
+from jkeras.generation import packing
 from jkeras.generation.decoding import Decoding, forward
 from jkeras.kernel import apply as kernel
 from jkeras.programs.positionwise import is_positionwise
@@ -53,7 +54,7 @@ def logits_at(
         logits, _ = forward(model, *values, tokens, decoding)
         return at_positions(logits, positions)
     x = ForPositions(decoding.inputs(model, tokens), positions, count)
-    return kernel.apply(model, *values, (x,), {}, training=False, cache=decoding)[0][:, 0]
+    return packing.forward(model, *values, x, cache=decoding, rows=tokens.size)[:, 0]
 
 
 def at_positions(logits: jax.Array, positions: jax.Array) -> jax.Array:

@@ -17,11 +17,12 @@ from jkeras.core.run.tap_changes import Changes, changes_of
 from jkeras.core.run.tapping import operations_of, tapped
 from jkeras.generation.decoding import Decoding, forward
 from jkeras.generation.ends import at_positions, logits_at
-from jkeras.generation.inputs import whole_inputs
+from jkeras.generation.inputs import source_names, whole_inputs
 from jkeras.generation.limits import Limits
 from jkeras.generation.paged.decoding import decoding_of
 from jkeras.generation.processors import check_processors, has_choice, init_all, process_all
 from jkeras.generation.memory import Memory, encoded
+from jkeras.generation.packing import Packing, unpacked
 from jkeras.generation.prompts import Begun, Prompts, check_side
 from jkeras.generation.rows import Draws, Logs, Rows
 from jkeras.generation.sampler import Sampler
@@ -210,13 +211,28 @@ class Generator:
         state = self.model.state if state is None else state
         source, prompts, lengths = asked(self.model, prompts, prompt_lengths, self.padding_side)
         given = Prompts.checked(prompts, lengths, self.max_length, self.padding_side, source)
-        self.limits.find(params, state, given.batch, source)
-        self._halved = halved(self.model, (params, state), self.changes, source)
+        plain = unpacked(params)
+        self.limits.find(plain, state, given.batch, source)
+        self._halved = halved(self.model, (plain, state), self.changes, source)
         each = self._sampling_of(sampling, given.batch)
         given.check_tokens(self.limits, each)
         begun = given.in_bucket(self.max_length)
         draws = draws_of(rng, each, samples)
         return self._prefill(params, state, begun, settings_of(each), draws)
+
+    def packed(self, params: Tree, state: Tree) -> Tree:
+        """Parameters with what makes products of few rows fast on a CPU, see `packing`; for `begin`
+        and `go_on`, once `limits` are found.
+        """
+        if not on_cpu() or self.why_uncached is not None or source_names(self.model):
+            return params
+
+        def run(params: Tree) -> jax.Array:
+            decoding = Decoding(self.max_length, None, None)
+            return forward(self.model, params, state, jnp.zeros((1, 2), "int32"), decoding)[0]
+
+        key = "packing", jax.tree_util.tree_structure(params)
+        return cached_on(self.model, key, lambda: Packing(run)).pack(params)
 
     def _sampling_of(self, sampling: Any, batch: int) -> list[SamplingParams]:
         """What each row is asked for.
@@ -301,7 +317,7 @@ class Generator:
         tokens = tokens.at[:, :time].set(jnp.where(is_there, prompts, self.pad))
         cache = memory = None
         if source is not None:
-            memory = encoded(self.model, params, state, source, self._halved.encoder)
+            memory = encoded(self.model, unpacked(params), state, source, self._halved.encoder)
         if self.why_uncached is None:
             decoding = Decoding(self.max_length, None, None, memory)
             logits = self._logits_behind(params, state, prompts, lengths, decoding)
@@ -510,6 +526,7 @@ class Generator:
         memory: Memory | None,
     ) -> jax.Array:
         """The logits behind the last tokens, by a pass over the whole texts."""
+        params = unpacked(params)
         behind = self.limits.buffer - self.max_length
         whole = jnp.pad(tokens, [(0, 0), (0, behind)], constant_values=self.pad)
         inputs = whole_inputs(self.model, whole, lengths, memory)

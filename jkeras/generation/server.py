@@ -259,6 +259,7 @@ class Server:
 
     def _make_engine(self, params: Tree, state: Tree) -> Engine:
         self.generator.limits.find(params, state, 1)
+        params = self.generator.packed(params, state)
         arguments = self._programs, params, state, self.slots
 
         def make() -> Slots:

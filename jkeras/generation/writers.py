@@ -46,6 +46,7 @@ class Writer:
         self.max_length = self._generator.max_length
         self.is_cached = self._generator.why_uncached is None
         self.pad = self._generator.pad
+        self._values = self._packed(self._values)
 
     def begin(self, *prompts: Any, **options: Any) -> None:
         """The texts as far as their prompts; arguments as of `Generator.begin`."""
@@ -56,12 +57,16 @@ class Writer:
         """More tokens, in so many passes of the model at most; None: up to the ends, with the
         weights that read the prompts.
         """
-        params, state = self._values if steps is None else self._read()
+        params, state = self._values if steps is None else self._packed(self._read())
         self.rows = self._generator.go_on(params, self.rows, steps, state=state)
 
     def _read(self) -> tuple[Any, Any]:
         """The model's params and state, as they are now."""
         return self._model.params, self._model.state
+
+    def _packed(self, values: tuple[Any, Any]) -> tuple[Any, Any]:
+        """The params and the state, with what makes products fast."""
+        return self._generator.packed(*values), values[1]
 
     def end(self, done: np.ndarray) -> None:
         """Ends rows (batch,)."""

@@ -9,7 +9,7 @@ import jax
 
 from jkeras.core.run.tap_changes import Changes
 from jkeras.programs.calls import evaluate, inner_programs, scan_counts
-from jkeras.programs.walk import is_literal
+from jkeras.programs.walk import walk
 
 if TYPE_CHECKING:
     from jax.extend.core import ClosedJaxpr, JaxprEqn
@@ -59,20 +59,17 @@ def rerun(
     >>> float(outputs[0]), float(seen[0,])
     (4.0, 2.0)
     """
-    jaxpr = program.jaxpr
-    known = dict(zip(jaxpr.constvars, program.consts))
-    known.update(zip(jaxpr.invars, inputs))
     seen: dict[Key, Any] = {}
 
-    def read(operand: Any) -> Any:
-        return operand.val if is_literal(operand) else known[operand]
-
-    for number, eqn in enumerate(jaxpr.eqns):
+    def visit(eqn: "JaxprEqn", values: list, number: int) -> list:
         here = _of(number, changes), _of(number, dict.fromkeys(wanted))
-        outputs, looked_at = _evaluated(eqn, [read(v) for v in eqn.invars], *here)
-        seen |= {(number, *key): value for key, value in looked_at.items()}
-        known.update(zip(eqn.outvars, outputs))
-    return [read(v) for v in jaxpr.outvars], seen
+        outputs, looked_at = _evaluated(eqn, values, *here)
+        seen.update({(number, *key): value for key, value in looked_at.items()})
+        return outputs
+
+    jaxpr, consts = program.jaxpr, program.consts
+    outputs = walk(jaxpr, inputs, visit, of_number=lambda value: value, consts=consts)
+    return outputs, seen
 
 
 def _of(number: int, by_key: Mapping[Key, Any]) -> dict[Key, Any]:

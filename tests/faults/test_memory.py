@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jkeras.core.system import free_memory
 from jkeras.training.loop import memory
 from jkeras.training.loop.program import Program
 from tests.thinning import some_slow
@@ -124,14 +125,14 @@ def test_what_is_free(monkeypatch, tmp_path):
     (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 300\n")
     (tmp_path / "memory.current").write_text("1000\n")
     (tmp_path / "memory.max").write_text("5000\n")
-    assert list(memory._of_container(tmp_path)) == [4300]
+    assert list(free_memory._of_container(tmp_path)) == [4300]
     (tmp_path / "memory.max").write_text("max\n")
-    assert list(memory._of_container(tmp_path)) == []
-    (free,) = memory._of_machine()
+    assert list(free_memory._of_container(tmp_path)) == []
+    (free,) = free_memory._of_machine()
     assert 2**26 < free < 2**50
-    monkeypatch.setattr(memory, "_of_container", lambda: [2**40])
-    monkeypatch.setattr(memory, "_of_process", lambda: [100])
-    assert memory._free_on_host(4) == 25
+    monkeypatch.setattr(free_memory, "_of_container", lambda: [2**40])
+    monkeypatch.setattr(free_memory, "_of_process", lambda: [100])
+    assert free_memory.free_on_host(4) == 25
 
 
 def test_what_a_step_consumes_is_kept_where_memory_is_scarce_alone(monkeypatch):

@@ -2,16 +2,13 @@
 away that nothing would bring back.
 """
 
-import contextlib
-import os
-import re
-import sys
 import typing
-from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
+
+from jkeras.core.system.free_memory import free_on_host
 
 LITTLE = 2**26  # bytes that no step fails for, so that what is free is not read
 MARGIN = 4  # times the compiler's estimate: no program takes as much
@@ -139,52 +136,12 @@ def _free(devices: list) -> int | None:
     limits = []
     for device in devices:
         if device.platform == "cpu":  # whose devices share one memory
-            limits.append(_free_on_host(len(devices)))
+            limits.append(free_on_host(len(devices)))
             break
         stats = device.memory_stats() or {}
         if "bytes_limit" in stats:
             limits.append(stats["bytes_limit"] - stats["bytes_in_use"])
     return min((free for free in limits if free is not None), default=None)
-
-
-def _free_on_host(shares: int) -> int | None:
-    """The bytes that this process can still have, divided by so many."""
-    if sys.platform != "linux":
-        return None
-    limits = list(_of_machine())
-    limits += _of_container()
-    limits += _of_process()
-    return min(limits) // shares if limits else None
-
-
-def _of_machine() -> Iterator[int]:
-    """What is free, can be freed, or can be moved to the disk."""
-    with contextlib.suppress(OSError, KeyError):
-        sizes = dict(re.findall(r"^(\w+):\s+(\d+) kB", _read("/proc/meminfo"), re.M))
-        yield 1024 * (int(sizes["MemAvailable"]) + int(sizes["SwapFree"]))
-
-
-def _of_container(root: str = "/sys/fs/cgroup") -> Iterator[int]:
-    """What the limit of a control group leaves."""
-    with contextlib.suppress(OSError, ValueError):
-        cached = re.search(r"^inactive_file (\d+)", _read(f"{root}/memory.stat"), re.M)
-        used = int(_read(f"{root}/memory.current")) - int(cached[1] if cached else 0)
-        yield int(_read(f"{root}/memory.max")) - used  # ValueError: "max"
-
-
-def _of_process() -> Iterator[int]:
-    """What `ulimit -v` leaves."""
-    import resource  # not on every system
-
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY:
-        pages = int(_read("/proc/self/statm").split()[0])
-        yield limit - pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _read(path: str) -> str:
-    with open(path) as file:
-        return file.read()
 
 
 def _text(size: int) -> str:

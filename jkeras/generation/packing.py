@@ -1,0 +1,157 @@
+"""Weights for the products of a CPU. XLA multiplies few rows by a matrix (in, out) two to four
+times slower than the transposed matrix by columns, so generation has transposed copies of large
+matrices where there is memory for them.
+"""
+
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.system.free_memory import free_on_host
+from jkeras.kernel import apply as kernel
+from jkeras.programs.matrices import matrices_of, with_products
+
+Tree = Any
+
+SMALLEST = 2**16  # numbers in a matrix that has a copy
+MOST_ROWS = 128  # beyond them XLA's own product is as fast
+SHARE = 4  # the copies take no more than this part of the free memory
+
+
+class Packed(NamedTuple):
+    """Parameters, and what stands for some of them in products.
+
+    Attributes:
+        params: the parameters.
+        matrices: {number of a leaf of them: the matrix, transposed}.
+    """
+
+    params: Tree
+    matrices: dict[int, jax.Array]
+
+
+def unpacked(params: Tree) -> Tree:
+    """The parameters alone."""
+    return params.params if isinstance(params, Packed) else params
+
+
+class Copies(NamedTuple):
+    """Transposed copies of some matrices.
+
+    Attributes:
+        of: references to the matrices.
+        matrices: as of `Packed`.
+    """
+
+    of: list[weakref.ref]
+    matrices: dict[int, jax.Array]
+
+    def are_of(self, chosen: list) -> bool:
+        """Whether they are those of these arrays."""
+        return len(self.of) == len(chosen) and all(
+            ref() is matrix for ref, matrix in zip(self.of, chosen)
+        )
+
+
+class Packing:
+    """The copies of a model's matrices; they stay until other weights are packed.
+
+    Args:
+        run: a pass of the model on several tokens, as a function of its parameters.
+    """
+
+    def __init__(self, run: Callable[[Tree], Any]) -> None:
+        self._run = run
+        self._numbers: list[int] | None = None
+        self._copies = Copies([], {})
+
+    def pack(self, params: Tree) -> Tree:
+        """The parameters with the copies; without, where these do nothing or take too much."""
+        leaves = jax.tree_util.tree_leaves(params)
+        if not all(map(_is_here, leaves)):
+            return params
+        if self._numbers is None:
+            found = matrices_of(jax.make_jaxpr(self._run)(params))
+            self._numbers = sorted(number for number in found if _is_large(leaves[number]))
+        chosen = [leaves[number] for number in self._numbers]
+        copies = self._copies  # another thread may pack other weights meanwhile
+        if not copies.are_of(chosen):
+            self._copies = Copies([], {})  # so that the memory of those before is free
+            copies = self._copies = self._copied(chosen)
+        return Packed(params, copies.matrices) if copies.matrices else params
+
+    def _copied(self, chosen: list) -> Copies:
+        """Copies of these arrays; none where there is no memory for them."""
+        if not _has_room(chosen):
+            return Copies([], {})
+        matrices = dict(zip(self._numbers or (), map(_transposed, chosen)))
+        return Copies([weakref.ref(matrix) for matrix in chosen], matrices)
+
+
+def _is_here(leaf: Any) -> bool:
+    """Whether it is an array that lies on one device."""
+    return (
+        isinstance(leaf, jax.Array)
+        and not isinstance(leaf, jax.core.Tracer)
+        and len(leaf.devices()) == 1
+    )
+
+
+def _is_large(leaf: jax.Array) -> bool:
+    return leaf.size >= SMALLEST and leaf.dtype == jnp.float32
+
+
+def _has_room(matrices: list) -> bool:
+    """Whether the memory that is free is much more than copies take."""
+    free = free_on_host()
+    return free is not None and SHARE * sum(matrix.nbytes for matrix in matrices) <= free
+
+
+@jax.jit
+def _transposed(matrix: jax.Array) -> jax.Array:
+    """(in, ...) as (all others, in)."""
+    return matrix.reshape(matrix.shape[0], -1).T
+
+
+def product(rows: jax.Array, matrix: jax.Array) -> jax.Array:
+    """(rows, in) by a matrix (out, in): (rows, out), in the order of XLA's fast product. Without
+    barriers XLA would move the transpositions of the rows to the matrix.
+
+    >>> product(jnp.ones((3, 2)), jnp.ones((4, 2))).shape
+    (3, 4)
+    """
+    columns = jax.lax.optimization_barrier(rows.T)
+    return jax.lax.optimization_barrier(matrix @ columns).T
+
+
+def forward(
+    model: Any, params: Tree, state: Tree, inputs: Any, *, cache: Any, rows: int
+) -> jax.Array:
+    """What a model gives for inputs, by the copies where they are faster; the cache of the pass has
+    the new tokens.
+
+    Args:
+        rows: how many tokens there are.
+    """
+    has_copies = isinstance(params, Packed) and 1 < rows <= MOST_ROWS and cache.memory is None
+    if not has_copies:
+        return kernel.apply(
+            model, unpacked(params), state, (inputs,), {}, training=False, cache=cache
+        )[0]
+    filled: list = []
+
+    def run(params: Tree) -> tuple[jax.Array, Any]:
+        filled[:] = [cache.fork()]
+        y, _ = kernel.apply(model, params, state, (inputs,), {}, training=False, cache=filled[0])
+        return y, filled[0].take()
+
+    program, shapes = jax.make_jaxpr(run, return_shape=True)(params.params)
+    leaves = jax.tree_util.tree_leaves(params.params)
+    stand = [params.matrices.get(number) for number in range(len(leaves))]
+    outputs = with_products(program, leaves, stand, product)
+    y, new = jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(shapes), outputs)
+    cache.join(filled[0], new)
+    return y
