@@ -97,6 +97,13 @@ class Functional(Composite, Model, casts_inputs=False):
         )
         self._children.update(graph_keys([o for o in operations if isinstance(o, Layer)]))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Functional":
+        return _with_nodes(super().__deepcopy__(memo))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        _with_nodes(self)
+
     # ------------------------------------------------------------ running
 
     def _convert(self, x: Any) -> Any:
@@ -372,6 +379,14 @@ def _is_plain(cls) -> bool:
 
 def _is_input(tensor: Any) -> bool:
     return isinstance(getattr(tensor, "_keras_history", [None])[0], InputLayer)
+
+
+def _with_nodes(model: Functional) -> Functional:
+    """A copy, whose layers and ops come without nodes, with those of its graph."""
+    nodes, _, _ = graph.graph_of(model)
+    nodes = [graph.Node(node.operation, node.args, node.kwargs, node.outputs) for node in nodes]
+    model.set_untracked(_nodes=nodes)
+    return model
 
 
 def _begun_at(inputs: "Structure", outputs: "Structure") -> "tuple[Structure, Structure]":

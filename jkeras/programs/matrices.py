@@ -33,9 +33,11 @@ def _found(jaxpr: "Jaxpr", numbers: Iterable[int | None]) -> set[int]:
     found: set[int | None] = set()
     for eqn in jaxpr.eqns:
         given = [None if is_literal(operand) else of_inputs.get(operand) for operand in eqn.invars]
+        if given == [None] * len(given):
+            continue
         if is_product(eqn):
             found.add(given[1])
-        call = call_of(eqn) if given != [None] * len(given) else None
+        call = call_of(eqn)
         if call is not None:
             found |= _found(call.jaxpr, given)
     return {number for number in found if number is not None}
@@ -82,11 +84,12 @@ def _run(
 
     def visit(eqn: "JaxprEqn", values: list, _: int) -> list:
         given = [None if is_literal(operand) else stand.get(operand) for operand in eqn.invars]
-        has_any = any(one is not None for one in given)
-        call = call_of(eqn) if has_any else None
+        if all(one is None for one in given):
+            return evaluate(eqn.primitive, eqn.params, values)
+        call = call_of(eqn)
         if call is not None:
             return _run(call.jaxpr, call.consts, values, given, product)
-        if has_any and given[1] is not None and is_product(eqn):
+        if given[1:] and given[1] is not None and is_product(eqn):
             rows = values[0].reshape(-1, values[0].shape[-1])
             return [product(rows, given[1]).reshape(eqn.outvars[0].aval.shape)]
         return evaluate(eqn.primitive, eqn.params, values)

@@ -110,7 +110,7 @@ ROWS = {
         "faults/test_processes.py::test_models",
         "faults/test_processes.py::test_layers",
         "faults/test_processes.py::test_optimizers",
-        "faults/test_processes.py::test_a_shallow_copy_shares_its_layers",
+        "shell/test_copies.py::test_a_copy_is_a_model_of_its_own",
         "faults/test_processes.py::test_a_clone_has_weights_of_its_own",
     ],
     "a callback raises": [

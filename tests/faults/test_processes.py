@@ -256,13 +256,6 @@ def test_models(way):
     assert not np.array_equal(twin.get_weights()[0], model.get_weights()[0])
 
 
-def test_a_shallow_copy_shares_its_layers():
-    model = trained()
-    twin = copy.copy(model)
-    assert twin.layers[0] is model.layers[0]
-    np.testing.assert_array_equal(twin.predict(X, verbose=0), model.predict(X, verbose=0))
-
-
 def test_a_clone_has_weights_of_its_own():
     model = trained()
     twin = jkeras.models.clone_model(model)

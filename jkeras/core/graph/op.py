@@ -18,7 +18,7 @@ from jkeras.core.graph.keras_tensor import (
     is_symbolic,
     map_tensors,
 )
-from jkeras.core.names.registry import LEAVES, Thing, _named, public, serialize
+from jkeras.core.names.registry import LEAVES, Thing, _named, load_the_rest, public, serialize
 from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import auto_name
 from jkeras.core.graph.sparse import SparseForm, any_sparse, is_sparse
@@ -42,6 +42,10 @@ class Operation:
         outputs = self.compute_output_spec(*args, **kwargs)
         Node(self, args, kwargs, outputs)
         return outputs
+
+    def __getstate__(self):
+        """Without nodes, as of layers: the graph that is copied has them."""
+        return {**vars(self), "_inbound_nodes": []}
 
     def compute_output_spec(self, *args, **kwargs):
         """The outputs as KerasTensors without history."""
@@ -113,6 +117,9 @@ class Op:
             word.capitalize() for word in function.__name__.split("_")
         )
         _named[f"{module}.{self.class_name}"] = self
+
+    def __reduce__(self):
+        return op_of_name, (f"{self.module}.{self.class_name}",)
 
     @functools.cached_property
     def signature(self):
@@ -262,6 +269,17 @@ def op_of_class(class_name: str):
     """
     names = (f"keras.src.ops.{module}.{class_name}" for module in MODULES)
     return next((_named[name] for name in names if name in _named), None)
+
+
+def op_of_name(name: str) -> "Op":
+    """The op that has a name in files, such as a pickle has it.
+
+    >>> op_of_name("keras.src.ops.numpy.Add").class_name
+    'Add'
+    """
+    if name not in _named:
+        load_the_rest()
+    return _named[name]
 
 
 PLAIN = (jax.Array, np.ndarray, np.generic, bool, int, float, complex, str, type(None))

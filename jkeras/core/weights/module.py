@@ -168,9 +168,8 @@ class Module:
     def __deepcopy__(self, memo):
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
-        for key, value in vars(self).items():
-            if key not in FLEETING:
-                vars(twin)[key] = [] if key == "_inbound_nodes" else copy.deepcopy(value, memo)
+        for key, value in Module.__getstate__(self).items():
+            vars(twin)[key] = copy.deepcopy(value, memo)
         for key, value in list(vars(twin).items()):
             if type(value) in (list, dict) and not key.startswith("_"):
                 # observed by the copy, not by the original
@@ -178,13 +177,16 @@ class Module:
         return twin
 
     def __getstate__(self):
-        return {k: v for k, v in vars(self).items() if k not in FLEETING}
+        return {k: v for k, v in vars(self).items() if k not in FLEETING} | {NODES: []}
 
     def __setstate__(self, state):
         vars(self).update(state)
 
 
+Module.__copy__ = copy.deepcopy  # as in Keras, a copy has weights of its own
+
 HOLDERS = (Module, Variable, list, tuple, dict)  # of which something may be part of a module
+NODES = "_inbound_nodes"  # which a graph has that is copied, and not the layers in it
 UNTRACKED = ("_own", "_children", "_before_build")
 # compiled functions and the like, made again when needed
 FLEETING = (

@@ -1,5 +1,6 @@
 """The model types of jkeras's own layers."""
 
+import copyreg
 import dataclasses
 
 from jkeras.core.errors import SerializationError, explain
@@ -21,6 +22,14 @@ from jkeras.saving.types import Config
 
 TABLES = llama, gemma, older, experts, encoders, vision, image_text, t5, bart
 FAMILIES = {family.kind: family for table in TABLES for family in table.FAMILIES}
+
+
+def _table_of(kind: str) -> Family:
+    """What a pickled model finds its table by, which has functions without a name."""
+    return FAMILIES[kind]
+
+
+copyreg.pickle(Family, lambda family: (_table_of, (family.kind,)))
 
 
 def family_of(kind: str, task: str) -> Family:
