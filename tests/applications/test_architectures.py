@@ -183,7 +183,8 @@ ONLY_CHANNELS_LAST = ("DenseNet121", "NASNetMobile", "ConvNeXtTiny")
         slow={*FAMILIES, *ONLY_CHANNELS_LAST} - {"NASNetMobile", "InceptionResNetV2"},
     ),
 )
-@pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
+@pytest.mark.filterwarnings("ignore:There are trained weights for square images")
+@pytest.mark.filterwarnings("ignore:`input_shape` is undefined")  # Keras's
 def test_the_usual_arguments(name, asked):
     """The whole for images of the usual size; the body for images of any size, with both ways to
     pool.
@@ -228,7 +229,8 @@ SIBLINGS |= {
         ],
     ),
 )
-@pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
+@pytest.mark.filterwarnings("ignore:There are trained weights for square images")
+@pytest.mark.filterwarnings("ignore:`input_shape` is undefined")  # Keras's
 def test_the_files_of_siblings(name, asked):
     for top in (True, False):
         pair(name, "imagenet", include_top=top, **SIBLINGS[name])

@@ -37,10 +37,9 @@ class Lowering:
         self.jit, self.seen, self.lowered = jax.jit, [], []
 
     def __call__(self, function, **options):
-        assert not {"static_argnums", "static_argnames"} & options.keys(), (
-            "static arguments are not remembered"
-        )
         run = self.jit(function, **options)
+        if {"static_argnums", "static_argnames"} & options.keys():
+            return run  # of the library: static arguments are not remembered
 
         def call(*arguments, **named):
             given = arguments, named
