@@ -36,6 +36,7 @@ from jkeras.generation.sampling_params import (
 from jkeras.generation.source import asked
 from jkeras.generation.steering import Halved, halved
 from jkeras.ops.kernels import on_cpu
+from jkeras.programs.matrices import matrices_of
 
 Tree = Any
 
@@ -227,12 +228,20 @@ class Generator:
         if not on_cpu() or self.why_uncached is not None or source_names(self.model):
             return params
 
+        structure = jax.tree_util.tree_structure(params)
+
         def run(params: Tree) -> jax.Array:
             decoding = Decoding(self.max_length, None, None)
             return forward(self.model, params, state, jnp.zeros((1, 2), "int32"), decoding)[0]
 
-        key = "packing", jax.tree_util.tree_structure(params)
-        return cached_on(self.model, key, lambda: Packing(run)).pack(params)
+        def find() -> set[int]:
+            own = self.model.params
+            if jax.tree_util.tree_structure(own) != structure:
+                return set()  # the pass says what is wrong
+            return matrices_of(jax.make_jaxpr(run)(own))
+
+        key = "packing", structure
+        return cached_on(self.model, key, lambda: Packing(find)).pack(params)
 
     def _sampling_of(self, sampling: Any, batch: int) -> list[SamplingParams]:
         """What each row is asked for.

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jkeras.core.system.free_memory import free_on_host
 from jkeras.kernel import apply as kernel
-from jkeras.programs.matrices import matrices_of, with_products
+from jkeras.programs.matrices import with_products
 
 Tree = Any
 
@@ -60,11 +60,11 @@ class Packing:
     """The copies of a model's matrices; they stay until other weights are packed.
 
     Args:
-        run: a pass of the model on several tokens, as a function of its parameters.
+        find: gives the numbers of the leaves of the parameters that rows are multiplied by.
     """
 
-    def __init__(self, run: Callable[[Tree], Any]) -> None:
-        self._run = run
+    def __init__(self, find: Callable[[], set[int]]) -> None:
+        self._find = find
         self._numbers: list[int] | None = None
         self._copies = Copies([], {})
 
@@ -74,8 +74,7 @@ class Packing:
         if not all(map(_is_here, leaves)):
             return params
         if self._numbers is None:
-            found = matrices_of(jax.make_jaxpr(self._run)(params))
-            self._numbers = sorted(number for number in found if _is_large(leaves[number]))
+            self._numbers = sorted(n for n in self._find() if _is_large(leaves[n]))
         chosen = [leaves[number] for number in self._numbers]
         copies = self._copies  # another thread may pack other weights meanwhile
         if not copies.are_of(chosen):
