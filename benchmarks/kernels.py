@@ -133,9 +133,8 @@ def lstm(time_, batch, units):
                 return h, (h, c)
 
             start = jnp.zeros((batch, units))
-            return recurrent.scan(
-                step, x, (start, start), project=lambda x: x @ kernel, hoist=hoist
-            )[0]
+            whole = recurrent.Step(lambda x: x @ kernel, step, hoist)
+            return recurrent.scan(whole, x, (start, start))[0]
 
         return with_gradient(layer, 1, 2)
 

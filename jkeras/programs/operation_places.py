@@ -355,10 +355,9 @@ def _with_steps(eqn: "JaxprEqn", opens: bool = True) -> Iterator[tuple[Key, Path
     steps = steps_of(eqn) if opens else None
     if steps is None:
         return
-    program, length = steps
-    for number, inner in enumerate(program.jaxpr.eqns):
+    for number, inner in enumerate(steps.program.jaxpr.eqns):
         for key, path, shapes in _with_steps(inner):
-            longer = [jax.ShapeDtypeStruct((length, *one.shape), one.dtype) for one in shapes]
+            longer = [jax.ShapeDtypeStruct((steps.length, *one.shape), one.dtype) for one in shapes]
             yield (number, *key), (name, *path), longer
 
 

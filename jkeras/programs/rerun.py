@@ -3,7 +3,7 @@ the steps of its scans.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
 
@@ -22,23 +22,38 @@ def as_one(outputs: Sequence) -> Any:
     return outputs[0] if len(outputs) == 1 else list(outputs)
 
 
-def steps_of(eqn: "JaxprEqn") -> "tuple[ClosedJaxpr, int] | None":
-    """(the program of a step, how many steps there are) of a scan; None: it is another operation,
-    or a scan that cannot be told apart into constants, carry and steps.
+class Steps(NamedTuple):
+    """What a scan does.
+
+    Attributes:
+        program: of a step.
+        length: how many steps there are.
+        consts, carried: how many of its first inputs are the same in all steps, how many behind
+            them go from one to the next.
+    """
+
+    program: "ClosedJaxpr"
+    length: int
+    consts: int
+    carried: int
+
+
+def steps_of(eqn: "JaxprEqn") -> Steps | None:
+    """The steps of a scan; None: it is another operation, or a scan that cannot be told apart into
+    constants, carry and steps.
 
     >>> import jax.numpy as jnp
     >>> f = lambda xs: jax.lax.scan(lambda t, x: (t + x, t), 0.0, xs)
     >>> (eqn,) = jax.make_jaxpr(f)(jnp.ones(3)).jaxpr.eqns
-    >>> steps_of(eqn)[1]
-    3
+    >>> steps_of(eqn)[1:]
+    (3, 0, 1)
     """
     if eqn.primitive.name != "scan":
         return None
     (body,) = inner_programs(eqn.params)
     ends = [v.aval for v in eqn.invars], [v.aval for v in eqn.outvars]
-    if scan_counts(body.jaxpr, *ends) is None:
-        return None
-    return body, eqn.params["length"]
+    counts = scan_counts(body.jaxpr, *ends)
+    return counts and Steps(body, eqn.params["length"], *counts)
 
 
 def rerun(
@@ -99,9 +114,7 @@ def _scanned(
     eqn: "JaxprEqn", values: list, changes: Mapping[Key, Changes], wanted: Collection[Key]
 ) -> tuple[list, dict[Key, Any]]:
     """A scan, see `rerun`."""
-    body, length = steps_of(eqn)  # type: ignore[misc]  # which has operations
-    counts = scan_counts(body.jaxpr, values, [v.aval for v in eqn.outvars])
-    first, carried = counts  # type: ignore[misc]
+    body, length, first, carried = cast(Steps, steps_of(eqn))  # which has operations
     consts, carry, xs = values[:first], values[first : first + carried], values[first + carried :]
     given = {key: [change.value for _, change in each] for key, each in changes.items()}
 

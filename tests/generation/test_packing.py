@@ -128,19 +128,15 @@ def test_without_memory_there_are_no_copies(monkeypatch):
     monkeypatch.setattr(packing, "free_on_host", lambda: None)  # it is not known
     written(model)
     assert packed_matrices(model) == 0
-    monkeypatch.undo()
 
 
 def test_copies_do_not_hold_the_weights():
     model = llama()
     written(model)
-    kernel = model.params["layer_0"]["feedforward"]["up"]["kernel"]
-    before = [x for x in gc.get_objects() if isinstance(x, jax.Array) and x is kernel]
-    del kernel, before
     model.set_weights([0 * w for w in model.get_weights()])
     (one,) = [p for p in model._generators.values() if isinstance(p, Packing)]
     gc.collect()
-    assert all(ref() is None for ref in one._copies.of)
+    assert one._copies.of and all(ref() is None for ref in one._copies.of)
 
 
 def test_a_server_writes_what_generate_writes():
