@@ -139,13 +139,14 @@ class Decoding(PassCache):
         inner.shape, inner.given = self.shape, self.given
         return inner
 
-    def take(self) -> Cache:
-        """What was cached since the fork."""
-        return self.new
+    def take(self) -> tuple[Cache, Cache]:
+        """What was cached since the fork, of the tokens and of what an encoder gave."""
+        return self.new, self.heads
 
-    def join(self, inner: "Decoding", new: Cache) -> None:
+    def join(self, inner: "Decoding", new: tuple[Cache, Cache]) -> None:
         """Takes what an inner pass cached."""
-        self.new.update(new)
+        self.new.update(new[0])
+        self.heads.update(new[1])
         self.attention |= inner.attention
 
 

@@ -1,60 +1,55 @@
-"""The logits behind prompts, without those of all the tokens before: with a large vocabulary they
-are most of a pass on a prompt, and of its memory.
+"""The logits behind texts: of their last tokens alone, and nothing of the others but what these
+look at. Most of the last block and all of the head runs for one token of each row.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.graph.ends import ForEnd, ForPositions, end_of
 from jkeras.generation import packing
-from jkeras.generation.decoding import Decoding, forward
-from jkeras.kernel import apply as kernel
-from jkeras.programs.positionwise import is_positionwise
+from jkeras.generation.decoding import Decoding
+from jkeras.programs import selection
 
 Tree = Any
 Values = tuple[Tree, Tree]  # parameters and state
 
 
-def length_of_end(model: Any, params: Tree, state: Tree, batch: int) -> int:
-    """How many operations at the end of a model are known to look at each position alone."""
-    count = 0
-    for node in reversed(end_of(model)):
-        shape = node.input_tensors[0].shape
-        if len(shape) < 3 or None in shape[2:]:
-            return count
-        value = jax.ShapeDtypeStruct((batch, 2, *shape[2:]), node.input_tensors[0].dtype)
-
-        def run(value: jax.Array, count: int = count + 1) -> jax.Array:
-            x = ForEnd(value, count)
-            return kernel.apply(model, params, state, (x,), {}, training=False)[0]
-
-        if not is_positionwise(run, value):
-            return count
-        count += 1
-    return count
-
-
 def logits_at(
-    model: Any,
-    values: Values,
-    tokens: jax.Array,
-    decoding: Decoding,
-    end: tuple[int, jax.Array],
+    model: Any, values: Values, tokens: jax.Array, decoding: Decoding, positions: jax.Array
 ) -> jax.Array:
     """A forward pass on new tokens (batch, time): the logits (batch, vocabulary) of one position of
     each row; `decoding` has the cache with them.
 
     Args:
-        end: (of `length_of_end`, the positions (batch,)).
+        positions: (batch,).
     """
-    count, positions = end
-    if not count:
-        logits, _ = forward(model, *values, tokens, decoding)
-        return at_positions(logits, positions)
-    x = ForPositions(decoding.inputs(model, tokens), positions, count)
-    return packing.forward(model, *values, x, cache=decoding, rows=tokens.size)[:, 0]
+    params, state = values
+    cached = packing.Cached(model, state, decoding.inputs(model, tokens), decoding)
+    outputs = packing.by_copies(selected(cached.run, positions), params)
+    return cached.joined(outputs)[:, 0]
+
+
+def selected(function: Callable, positions: jax.Array) -> Callable:
+    """A function of parameters whose first output, (batch, time, ...), is computed for one position
+    of each row: (batch, 1, ...).
+
+    Args:
+        function: `params -> (output, others)`.
+
+    >>> product = lambda w: (jnp.ones((2, 9, 4)) @ w, None)
+    >>> selected(product, jnp.array([3, 8]))(jnp.ones((4, 5)))[0].shape
+    (2, 1, 5)
+    """
+
+    def run(params: Tree) -> tuple[jax.Array, Any]:
+        program, shapes = jax.make_jaxpr(function, return_shape=True)(params)
+        leaves = jax.tree_util.tree_leaves(params)
+        outputs = selection.at_positions(program, leaves, positions)
+        return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(shapes), outputs)
+
+    return run
 
 
 def at_positions(logits: jax.Array, positions: jax.Array) -> jax.Array:

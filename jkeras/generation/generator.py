@@ -16,7 +16,7 @@ from jkeras.core.names.registry import public
 from jkeras.core.run.tap_changes import Changes, changes_of
 from jkeras.core.run.tapping import operations_of, tapped
 from jkeras.generation.decoding import Decoding, forward
-from jkeras.generation.ends import at_positions, logits_at
+from jkeras.generation.ends import at_positions, logits_at, selected
 from jkeras.generation.inputs import source_names, whole_inputs
 from jkeras.generation.limits import Limits
 from jkeras.generation.paged.decoding import decoding_of
@@ -352,8 +352,7 @@ class Generator:
         """The logits behind prompts, (batch, vocabulary)."""
         changes = self._halved.decoder
         if not changes:
-            end = self.limits.end, lengths - 1
-            return logits_at(self.model, (params, state), prompts, decoding, end)
+            return logits_at(self.model, (params, state), prompts, decoding, lengths - 1)
         logits, _ = forward(self.model, params, state, prompts, decoding, (), changes)
         return at_positions(logits, lengths - 1)
 
@@ -540,8 +539,11 @@ class Generator:
         whole = jnp.pad(tokens, [(0, 0), (0, behind)], constant_values=self.pad)
         inputs = whole_inputs(self.model, whole, lengths, memory)
         if not self._halved.decoder:
-            logits, _ = self.model.apply(params, state, inputs, training=False)
-            return at_positions(logits, lengths - 1)
+
+            def run(params: Tree) -> tuple[jax.Array, None]:
+                return self.model.apply(params, state, inputs, training=False)[0], None
+
+            return selected(run, lengths - 1)(params)[0][:, 0]
         given = (params, state, (inputs,), {}, [], self._halved.decoder)
         beyond = operations_of(self.model)
         logits, _, _ = tapped(self.model, given, beyond=beyond, training=False)

@@ -12,7 +12,6 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.core.graph.halves import ENCODER
 from jkeras.generation.decoding import Decoding, Uncached, forward
-from jkeras.generation.ends import length_of_end
 from jkeras.generation.inputs import TOKENS, check_inputs, fixed_length, whole_inputs
 from jkeras.generation.judging import check_cached
 from jkeras.generation.memory import Memory, Source, encoded, memory_shapes, shapes_of
@@ -48,8 +47,6 @@ class Limits:
         why_uncached: the layer for which there is no cache, or None.
         vocabulary: how many tokens the model knows.
         choices: how many tokens it gives a logit for.
-        end: so many operations at the end of the model look at each position alone, and may run
-            for the last one of a prompt; 0: none is known to.
         read: how many tokens its encoder knows; None: it reads none, or looks none up.
     """
 
@@ -60,7 +57,6 @@ class Limits:
         self.why_uncached: str | None = None
         self.vocabulary: int | None = None
         self.choices: int | None = None
-        self.end = 0
         self.read: int | None = None
         self._sizes: set = set()  # of what the encoder was seen to read
         self._demanded, self._is_found = cache, False
@@ -169,8 +165,6 @@ class Limits:
                 raise Uncached("its input has a fixed length")
             check_cached(self.model, params, state, batch, memory)
             self._look(first, (params, state, memory), batch, self.max_length)
-            if memory is None:
-                self.end = length_of_end(self.model, params, state, batch)
         except Uncached as error:
             if self._demanded:
                 expected = "a model that allows a cache"

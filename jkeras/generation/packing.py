@@ -71,13 +71,13 @@ class Packing:
     def pack(self, params: Tree) -> Tree:
         """The parameters with the copies; without, where these do nothing or take too much."""
         leaves = jax.tree_util.tree_leaves(params)
-        if not all(map(_is_here, leaves)):
-            return params
-        if self._numbers is None:
+        if self._numbers is None and all(map(_is_here, leaves)):
             self._numbers = sorted(n for n in self._find() if _is_large(leaves[n]))
-        chosen = [leaves[number] for number in self._numbers]
+        chosen = [leaves[number] for number in self._numbers or ()]
         copies = self._copies  # another thread may pack other weights meanwhile
         if not copies.are_of(chosen):
+            if not all(map(_is_here, leaves)):
+                return params
             self._copies = Copies([], {})  # so that the memory of those before is free
             copies = self._copies = self._copied(chosen)
         return Packed(params, copies.matrices) if copies.matrices else params
@@ -115,15 +115,55 @@ def _transposed(matrix: jax.Array) -> jax.Array:
     return matrix.reshape(matrix.shape[0], -1).T
 
 
-def product(rows: jax.Array, matrix: jax.Array) -> jax.Array:
-    """(rows, in) by a matrix (out, in): (rows, out), in the order of XLA's fast product. Without
-    barriers XLA would move the transpositions of the rows to the matrix.
+def product(rows: jax.Array, matrix: jax.Array) -> jax.Array | None:
+    """(rows, in) by a matrix (out, in): (rows, out), in the order of XLA's fast product; None: for
+    so many rows, or a single one, that of rows is as fast.
 
     >>> product(jnp.ones((3, 2)), jnp.ones((4, 2))).shape
     (3, 4)
     """
+    if not 1 < len(rows) <= MOST_ROWS:
+        return None
+    # without barriers XLA would move the transpositions of the rows to the matrix
     columns = jax.lax.optimization_barrier(rows.T)
     return jax.lax.optimization_barrier(matrix @ columns).T
+
+
+def by_copies(function: Callable, params: Tree) -> Any:
+    """What a function of parameters gives, its products by their copies where these are faster."""
+    if not isinstance(params, Packed):
+        return function(params)
+    program, shapes = jax.make_jaxpr(function, return_shape=True)(params.params)
+    leaves = jax.tree_util.tree_leaves(params.params)
+    stand = [params.matrices.get(number) for number in range(len(leaves))]
+    outputs = with_products(program, leaves, stand, product)
+    return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(shapes), outputs)
+
+
+class Cached:
+    """A forward pass as a function of parameters, with what it cached as an output.
+
+    Args:
+        model, state, inputs: of the pass.
+        cache: that has the new tokens once the outputs are `joined`.
+    """
+
+    def __init__(self, model: Any, state: Tree, inputs: Any, cache: Any) -> None:
+        self._given = model, state, inputs
+        self._cache = cache
+
+    def run(self, params: Tree) -> tuple[jax.Array, Any]:
+        """`(what the model gives, what was cached)`."""
+        model, state, inputs = self._given
+        self._filled = self._cache.fork()
+        y, _ = kernel.apply(model, params, state, (inputs,), {}, training=False, cache=self._filled)
+        return y, self._filled.take()
+
+    def joined(self, outputs: tuple[jax.Array, Any]) -> jax.Array:
+        """What the model gives, of the outputs of `run`; the cache takes the others."""
+        y, new = outputs
+        self._cache.join(self._filled, new)
+        return y
 
 
 def forward(
@@ -135,22 +175,8 @@ def forward(
     Args:
         rows: how many tokens there are.
     """
-    has_copies = isinstance(params, Packed) and 1 < rows <= MOST_ROWS and cache.memory is None
-    if not has_copies:
-        return kernel.apply(
-            model, unpacked(params), state, (inputs,), {}, training=False, cache=cache
-        )[0]
-    filled: list = []
-
-    def run(params: Tree) -> tuple[jax.Array, Any]:
-        filled[:] = [cache.fork()]
-        y, _ = kernel.apply(model, params, state, (inputs,), {}, training=False, cache=filled[0])
-        return y, filled[0].take()
-
-    program, shapes = jax.make_jaxpr(run, return_shape=True)(params.params)
-    leaves = jax.tree_util.tree_leaves(params.params)
-    stand = [params.matrices.get(number) for number in range(len(leaves))]
-    outputs = with_products(program, leaves, stand, product)
-    y, new = jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(shapes), outputs)
-    cache.join(filled[0], new)
-    return y
+    if isinstance(params, Packed) and 1 < rows <= MOST_ROWS:
+        cached = Cached(model, state, inputs, cache)
+        return cached.joined(by_copies(cached.run, params))
+    values = unpacked(params), state
+    return kernel.apply(model, *values, (inputs,), {}, training=False, cache=cache)[0]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jkeras.core.graph import graph, keras_tensor, op
-from jkeras.core.graph.ends import ForEnd, ForPositions, run_end
 from jkeras.core.graph.halves import ForDecoder, ForEncoder, run_half
 from jkeras.core.names import registry
 from jkeras.core.graph.graph import history_of, node_of, nodes_of, operation_of
@@ -121,8 +120,6 @@ class Functional(Composite, Model, casts_inputs=False):
             return run_rest(self, inputs, call)
         if isinstance(inputs, (ForEncoder, ForDecoder)):
             return run_half(self, inputs, call, sub)
-        if isinstance(inputs, (ForPositions, ForEnd)):
-            return run_end(self, inputs, self._standardize_inputs, call)
         flat = self._standardize_inputs(inputs)
         if not is_abstract():
             warned = derived.setdefault(self, {}).setdefault("structures warned of", set())

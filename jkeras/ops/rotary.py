@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.ops.kernels import on_cpu
+
 
 @dataclasses.dataclass(frozen=True)
 class Rotary:
@@ -68,7 +70,7 @@ def rotated(x: jax.Array, rotary: Rotary, positions: jax.Array, length: int) -> 
     values, factor = frequencies(rotary, length)
     positions = positions.astype("float32").reshape(*positions.shape, *(x.ndim - 2) * [1])
     angles = positions * jnp.asarray(values)
-    cos, sin = ((f(angles) * factor).astype(x.dtype) for f in (jnp.cos, jnp.sin))
+    cos, sin = ((_computed_once(f(angles)) * factor).astype(x.dtype) for f in (jnp.cos, jnp.sin))
     x, rest = x[..., : rotary.size], x[..., rotary.size :]
     if rotary.is_interleaved:
         first, second = x[..., ::2], x[..., 1::2]
@@ -80,6 +82,16 @@ def rotated(x: jax.Array, rotary: Rotary, positions: jax.Array, length: int) -> 
     else:
         turned = jnp.concatenate(parts, axis=-1)
     return jnp.concatenate([turned, rest], axis=-1)
+
+
+def _computed_once(table: jax.Array) -> jax.Array:
+    """A table (..., features) as it is. XLA's CPU compiler fuses sines with what reads them, and
+    computes them again for each head of each layer; with a product it does not.
+    """
+    if not on_cpu() or table.size == table.shape[-1]:  # of one position, they cost nothing
+        return table
+    same = jnp.eye(table.shape[-1], dtype=table.dtype)
+    return jnp.matmul(table, same, precision="highest")
 
 
 # ---------------------------------------------------------------- kinds

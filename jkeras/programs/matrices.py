@@ -13,7 +13,7 @@ from jkeras.programs.walk import is_literal, walk
 if TYPE_CHECKING:
     from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
-Product = Callable[[jax.Array, Any], jax.Array]
+Product = Callable[[jax.Array, Any], jax.Array | None]
 
 
 def matrices_of(program: "ClosedJaxpr") -> set[int]:
@@ -64,7 +64,8 @@ def with_products(
     Args:
         inputs: of the program.
         matrices: for each of them what stands for it in products; None: it is no matrix.
-        product: `(rows, what stands for the matrix) -> rows`, both with two axes.
+        product: `(rows, what stands for the matrix) -> rows`, both with two axes; None: as in the
+            program.
 
     >>> import jax.numpy as jnp
     >>> program = jax.make_jaxpr(lambda x, w: jnp.tanh(x @ w))(jnp.ones((4, 2)), jnp.ones((2, 3)))
@@ -91,7 +92,9 @@ def _run(
             return _run(call.jaxpr, call.consts, values, given, product)
         if given[1:] and given[1] is not None and is_product(eqn):
             rows = values[0].reshape(-1, values[0].shape[-1])
-            return [product(rows, given[1]).reshape(eqn.outvars[0].aval.shape)]
+            made = product(rows, given[1])
+            if made is not None:
+                return [made.reshape(eqn.outvars[0].aval.shape)]
         return evaluate(eqn.primitive, eqn.params, values)
 
     return walk(jaxpr, inputs, visit, of_number=lambda value: value, consts=consts)

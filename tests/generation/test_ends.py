@@ -9,9 +9,7 @@ import pytest
 
 import jkeras
 from jkeras import generation, layers
-from jkeras.core.graph.ends import end_of
-from jkeras.generation.ends import length_of_end
-from tests.generation.models import made
+from tests.generation.models import CACHED, made
 
 PROMPTS, LENGTHS = np.array([[3, 1, 4, 1, 5], [2, 7, 0, 0, 0], [6, 6, 6, 6, 0]]), [5, 2, 4]
 
@@ -35,34 +33,107 @@ class Counting(layers.Layer):
         return x + generation.positions(x)[..., None].astype(x.dtype)
 
 
+def of_attention(**options):
+    """Attention of a text to itself."""
+    options = {"use_causal_mask": True, **options}
+    return lambda x: x + layers.MultiHeadAttention(2, 4)(x, x, **options)
+
+
+def residual(x):
+    return x + layers.Dense(8)(x)
+
+
+def without_average(x):
+    return x - jkeras.ops.mean(x, axis=-1, keepdims=True)
+
+
+class Looped(layers.Layer):
+    """What no rule is known for."""
+
+    supports_cache = True
+
+    def call(self, x):
+        return jax.lax.fori_loop(0, 3, lambda _, x: jnp.tanh(x), x)
+
+
+class Flat(layers.Layer):
+    """Rows and positions as one axis."""
+
+    supports_cache = True
+
+    def call(self, x):
+        return jnp.tanh(x.reshape(-1, x.shape[-1])).reshape(x.shape)
+
+
 ENDS = {
-    "head": (1, lambda: [layers.Dense(9)]),
-    "norm and head": (2, lambda: [layers.RMSNormalization(), layers.Dense(9)]),
-    "operations": (3, lambda: [layers.Dense(9), lambda x: x / 3, jnp_tanh]),
-    "over time": (2, lambda: [layers.TimeDistributed(layers.Dense(5)), layers.Dense(9)]),
-    "dropout, softmax": (3, lambda: [layers.Dense(9), layers.Dropout(0.5), layers.Softmax()]),
-    "a model": (1, lambda: [jkeras.Sequential([layers.Dense(4, "relu"), layers.Dense(9)])]),
-    "counting": (1, lambda: [Counting(), layers.Dense(9)]),
-    "nothing counted behind": (0, lambda: [layers.Dense(9), Counting()]),
-    "two ways": (1, lambda: [lambda x: x + layers.Dense(8)(x), layers.Dense(9)]),
+    "head": lambda: [layers.Dense(9)],
+    "norm and head": lambda: [layers.RMSNormalization(), layers.Dense(9)],
+    "operations": lambda: [layers.Dense(9), lambda x: x / 3, jkeras.ops.tanh],
+    "over time": lambda: [layers.TimeDistributed(layers.Dense(5)), layers.Dense(9)],
+    "dropout, softmax": lambda: [layers.Dense(9), layers.Dropout(0.5), layers.Softmax()],
+    "a model": lambda: [jkeras.Sequential([layers.Dense(4, "relu"), layers.Dense(9)])],
+    "counting": lambda: [Counting(), layers.Dense(9)],
+    "counting behind": lambda: [layers.Dense(9), Counting()],
+    "two ways": lambda: [residual, layers.Dense(9)],
+    "features": lambda: [without_average, layers.LayerNormalization(), layers.Dense(9)],
+    "attention": lambda: [of_attention(), layers.Dense(9)],
+    "three of attention": lambda: [*[of_attention()] * 3, residual, layers.Dense(9)],
+    "grouped attention": lambda: [
+        lambda x: layers.GroupQueryAttention(4, 4, 2)(x, x, use_causal_mask=True),
+        layers.Dense(9),
+    ],
+    "rotary": lambda: [layers.RotaryEmbedding(), of_attention(), layers.Dense(9)],
+    "split and joined": lambda: [
+        lambda x: jkeras.ops.concatenate(jkeras.ops.split(x, 2, axis=-1)[::-1], axis=-1),
+        layers.Dense(9),
+    ],
+    "a loop": lambda: [Looped(), layers.Dense(9)],
+    "flat": lambda: [Flat(), layers.Dense(9)],
+    "a loop at the end": lambda: [layers.Dense(9), Looped()],
+    "maxima": lambda: [layers.Dense(12), layers.Reshape((-1, 3, 4)), MaxOfLast(), Widened()],
 }
 
 
-def jnp_tanh(x):
-    return jkeras.ops.tanh(x)
+class MaxOfLast(layers.Layer):
+    supports_cache = True
+
+    def call(self, x):
+        return x.max(axis=2)
+
+
+class Widened(layers.Layer):
+    """Numbers and where they are the largest."""
+
+    supports_cache = True
+
+    def call(self, x):
+        return jnp.concatenate([x, jax.nn.one_hot(x.argmax(-1), 5)], axis=-1)
+
+
+def logits_of(model):
+    """Those of a generator, and the same of the whole pass."""
+    rows = generation.Generator(model, 12).begin(model.params, PROMPTS, np.array(LENGTHS))
+    whole = np.asarray(model(PROMPTS))
+    return rows, np.stack([whole[i, length - 1] for i, length in enumerate(LENGTHS)])
 
 
 @pytest.mark.promise("The logits of a prompt are computed for its last token alone")
 @pytest.mark.parametrize("name", ENDS)
 def test_logits_are_those_of_the_whole_pass(name):
-    count, parts = ENDS[name]
-    model = behind_attention(*parts())
-    generator = generation.Generator(model, 12)
-    rows = generator.begin(model.params, PROMPTS, np.array(LENGTHS))
-    assert generator.limits.end == count
-    whole = np.asarray(model(PROMPTS))
-    expected = np.stack([whole[i, length - 1] for i, length in enumerate(LENGTHS)])
+    model = behind_attention(*ENDS[name]())
+    rows, expected = logits_of(model)
+    assert rows.cache is not None
     np.testing.assert_allclose(rows.logits, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("cache", [None, False])
+@pytest.mark.parametrize("name", [*CACHED, "recurrent"])
+def test_texts_are_those_of_whole_passes(name, cache):
+    model = made(name)
+    texts = np.asarray(generation.Generator(model, 12, cache=cache)(model.params, PROMPTS)[0])
+    for length in range(PROMPTS.shape[1], 12):
+        logits = np.asarray(model(texts[:, :length]))[:, -1]
+        np.testing.assert_array_equal(logits.argmax(-1), texts[:, length])
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "mixed_bfloat16", "float16"])
@@ -71,41 +142,6 @@ def test_few_bits(dtype):
     rows = generation.Generator(model, 12).begin(model.params, PROMPTS, np.array(LENGTHS))
     expected = np.asarray(model(PROMPTS).astype("float32"))[[0, 1, 2], np.array(LENGTHS) - 1]
     np.testing.assert_allclose(rows.logits.astype("float32"), expected, rtol=2e-2, atol=2e-2)
-
-
-def test_blocks_with_attention_are_no_end():
-    model = made("stacked")
-    count = length_of_end(model, model.params, model.state, 1)
-    assert 0 < count < len(end_of(model))
-
-
-def test_masks_end_there():
-    model = behind_attention(layers.RMSNormalization(), layers.Dense(9), mask_zero=True)
-    assert length_of_end(model, model.params, model.state, 2) == 2
-
-
-@pytest.mark.parametrize("how", ["average", "softmax over time", "subclass"])
-def test_what_looks_at_other_positions_is_no_end(how):
-    head = layers.Dense(9)
-    ends = {
-        "average": [head, lambda x: x - jkeras.ops.mean(x, axis=1, keepdims=True)],
-        "softmax over time": [head, layers.Softmax(axis=1)],
-    }
-
-    class Subclass(jkeras.Model):
-        def __init__(self):
-            super().__init__()
-            self.head = layers.Dense(9)
-
-        def call(self, x):
-            return self.head(x)
-
-    if how == "subclass":
-        model = jkeras.Sequential([jkeras.Input((None, 4)), Subclass()])
-        assert length_of_end(model.layers[0], {}, {}, 2) == 0
-        return
-    model = behind_attention(*ends[how])
-    assert length_of_end(model, model.params, model.state, 2) == 0
 
 
 def test_no_product_of_all_positions_with_the_vocabulary():

@@ -178,13 +178,18 @@ def test_two_threads_with_other_weights():
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 9), st.sampled_from([1e-4, 1, 1e4]))
+@given(st.integers(2, 128), st.integers(1, 9), st.integers(1, 9), st.sampled_from([1e-4, 1, 1e4]))
 def test_a_product(rows, width, outputs, scale):
     rng = np.random.default_rng(rows)
     x, w = rng.normal(size=(rows, width)), scale * rng.normal(size=(width, outputs))
     x, w = x.astype("float32"), w.astype("float32")
     found = jax.jit(packing.product)(x, jnp.asarray(w.T))
     np.testing.assert_allclose(found, x @ w, rtol=1e-4, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("rows", [1, 129])
+def test_a_product_of_one_row_or_many_is_xlas_own(rows):
+    assert packing.product(jnp.ones((rows, 3)), jnp.ones((4, 3))) is None
 
 
 def test_matrices_of_a_program():

@@ -49,8 +49,8 @@ class PagedPrograms(Programs):
         """
         decoding = PagedDecoding(cache, first, counts)
         generator = self.generator
-        end = generator.limits.end, counts - 1
-        logits = logits_at(generator.model, (params, state), tokens, decoding, end)
+        values = params, state
+        logits = logits_at(generator.model, values, tokens, decoding, counts - 1)
         return logits, decoding.after(logits[:, None])
 
     def row_of(
