@@ -1,11 +1,13 @@
 """Text of a Llama beside keras-hub on Keras and transformers on torch: the figures of
 docs/language-models.md.
 
-    python -m benchmarks.generation_peers [--widths 256 512 1024] [--turns 2]
+    python -m benchmarks.generation_peers [--widths 256 512 1024] [--rounds 8]
 
-The same sizes, random weights, greedy, one core, each library in a process of its own, which take
-turns: seconds of the processor, the least of all. "prefill" is a text with one new token, the whole
-call; "decode" what each of 128 more takes; "read" reading all weights once, by numpy.
+The same sizes, random weights, greedy, one core, each library in a process of its own. They take
+turns of a few calls, so that all meet the same noise and have their caches: seconds of the
+processor, the least of all.
+"prefill" is a text with one new token, the whole call; "decode" what each of 128 more takes; "read"
+reading all weights once, by numpy.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from benchmarks import kept, runner
 
 LIBRARIES = ("jkeras", "keras-hub", "transformers")
 LAYERS, VOCABULARY, PROMPT, NEW = 4, 4096, 32, 128
-ROUNDS = {1: 20, NEW + 1: 3}  # by the number of new tokens; the short calls are noisier
+TURNS = {1: 20, NEW + 1: 2}  # calls of a turn, by the number of new tokens
 
 
 def sizes(width):
@@ -108,16 +110,19 @@ def of_transformers(config):
 MAKERS = {"jkeras": of_jkeras, "keras-hub": of_keras_hub, "transformers": of_transformers}
 
 
-def measured(library, width, rows):
-    """{"prefill": seconds, "decode": seconds a token, "parameters": count} of one library."""
+def answer(library, width, rows):
+    """Says how many parameters a library's model has, and for each line on the input, a number of
+    new tokens, the least seconds that they take in a turn.
+    """
     run, parameters = MAKERS[library](sizes(width))
     prompts = np.random.default_rng(0).integers(1, VOCABULARY, (rows, PROMPT)).astype("int32")
-    least = {}
-    for count, rounds in ROUNDS.items():
+    for count in (1, NEW + 1):
         run(prompts, count)  # compiles
-        least[count] = min(_seconds(run, prompts, count) for _ in range(rounds))
-    decode = (least[NEW + 1] - least[1]) / NEW
-    return {"prefill": least[1], "decode": decode, "parameters": int(parameters)}
+    print(json.dumps(int(parameters)), flush=True)
+    for line in sys.stdin:
+        count = int(line)
+        least = min(_seconds(run, prompts, count) for _ in range(TURNS[count]))
+        print(json.dumps(least), flush=True)
 
 
 def _seconds(run, prompts, count):
@@ -141,8 +146,8 @@ def seconds_to_read(count):
 # ---------------------------------------------------------------- all of them
 
 
-def in_process(*arguments):
-    """What this program prints with arguments, on one core."""
+def process(*arguments):
+    """This program with arguments, on one core; it answers in lines."""
     single = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
@@ -154,25 +159,48 @@ def in_process(*arguments):
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.generation_peers", *arguments]
     if os.path.exists("/usr/bin/taskset"):
         command = ["taskset", "-c", "0", *command]
-    done = subprocess.run(
-        command, cwd=runner.ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    return json.loads(lines[-1]) if lines else None
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=runner.ROOT, env=environment, **pipes)
 
 
-def side_by_side(width, rows, turns):
-    """{library: what `measured` gives, the least of some turns; None: it is not installed}."""
-    each = {}
-    for _ in range(turns):
-        for library in LIBRARIES:
-            now = in_process("--one", library, str(width), str(rows))
-            before = each.get(library) or now
-            each[library] = now and {name: min(before[name], now[name]) for name in now}
-            print(width, rows, library, each[library], flush=True)
-    parameters = str(each["jkeras"]["parameters"])
-    read = min(in_process("--read", parameters)["read"] for _ in range(turns))
-    return {**each, "read": read}
+def said(child):
+    """The next number that a process says, past what libraries print; None: it has ended."""
+    for line in child.stdout:
+        try:
+            return json.loads(line)
+        except ValueError:
+            continue
+    return None
+
+
+def asked(child, count):
+    """The least seconds that a process takes for so many new tokens, in a turn of it."""
+    child.stdin.write(f"{count}\n")
+    child.stdin.flush()
+    return said(child)
+
+
+def side_by_side(width, rows, rounds):
+    """{library: {"prefill": seconds, "decode": seconds a token, "parameters": count}; None: it is
+    not installed}.
+    """
+    children = {name: process("--one", name, str(width), str(rows)) for name in LIBRARIES}
+    sizes_of = {name: said(child) for name, child in children.items()}
+    there = {name: children[name] for name, size in sizes_of.items() if size is not None}
+    least = {}
+    for count in TURNS:
+        each = [{name: asked(child, count) for name, child in there.items()} for _ in range(rounds)]
+        least[count] = {name: min(seconds[name] for seconds in each) for name in there}
+    for child in children.values():
+        child.communicate()
+    found = dict.fromkeys(LIBRARIES)
+    for name in there:
+        first, all_of_them = least[1][name], least[NEW + 1][name]
+        decode = (all_of_them - first) / NEW
+        found[name] = {"prefill": first, "decode": decode, "parameters": sizes_of[name]}
+        print(width, rows, name, found[name], flush=True)
+    with process("--read", str(sizes_of["jkeras"])) as child:
+        return {**found, "read": said(child)}
 
 
 def main():
@@ -180,21 +208,21 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--widths", type=int, nargs="*", default=[256, 512, 1024])
-    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--one", nargs=3, metavar=("LIBRARY", "WIDTH", "ROWS"))
     parser.add_argument("--read", type=int)
     given = parser.parse_args()
     if given.one:
         library, width, rows = given.one
-        print(json.dumps(measured(library, int(width), int(rows))), flush=True)
+        answer(library, int(width), int(rows))
         return
     if given.read:
-        print(json.dumps({"read": seconds_to_read(given.read)}), flush=True)
+        print(json.dumps(seconds_to_read(given.read)), flush=True)
         return
     found = kept.found("generation", "peers")  # of the other widths
     for width in given.widths:
         for rows in (1, 8):
-            found[f"{width}, {rows}"] = side_by_side(width, rows, given.turns)
+            found[f"{width}, {rows}"] = side_by_side(width, rows, given.rounds)
     kept.keep("generation", "peers", found, ("keras", "keras-hub", "transformers", "torch"))
 
 

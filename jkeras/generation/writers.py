@@ -9,6 +9,7 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
+from jkeras.core.weights.weight_trees import trees_of_weights
 from jkeras.generation.generator import Generator, cached_on
 from jkeras.generation.limits import Limits, TooFewPositionsError
 from jkeras.generation.memory import Source
@@ -62,7 +63,7 @@ class Writer:
 
     def _read(self) -> tuple[Any, Any]:
         """The model's params and state, as they are now."""
-        return self._model.params, self._model.state
+        return trees_of_weights(self._model)
 
     def _packed(self, values: tuple[Any, Any]) -> tuple[Any, Any]:
         """The params and the state, with what makes products fast."""

@@ -15,6 +15,19 @@ def tree_of_weights(layer, learnable: bool) -> dict:
     return tree.unflatten((path, v.value) for path, v in _weights(layer, learnable, "").items())
 
 
+def trees_of_weights(layer) -> tuple[dict, dict]:
+    """The arrays that a gradient may reach, and the others, in one walk.
+
+    Raises:
+        NotBuiltError: the layer has no weights yet.
+    """
+    _check_built(layer, "")
+    pairs: dict[bool, list] = {True: [], False: []}
+    for path, variable in named_weights(layer):
+        pairs[bool(variable.learnable)].append((path, variable.value))
+    return tree.unflatten(pairs[True]), tree.unflatten(pairs[False])
+
+
 def set_tree_of_weights(layer, values: dict, learnable: bool) -> None:
     """Sets the arrays that a gradient may reach, or the others.
 
@@ -38,9 +51,13 @@ def set_tree_of_weights(layer, values: dict, learnable: bool) -> None:
 
 
 def _weights(layer, learnable, purpose):
+    _check_built(layer, purpose)
+    return {path: v for path, v in named_weights(layer) if v.learnable is learnable}
+
+
+def _check_built(layer, purpose):
     if not layer.built:
         raise NotBuiltError(
             f"{place_of(layer)} has no weights yet{purpose}: it is not built. Call it on an input, "
             "or `layer.build(input_shape)`."
         )
-    return {path: v for path, v in named_weights(layer) if v.learnable is learnable}
