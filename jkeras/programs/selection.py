@@ -37,7 +37,7 @@ def at_positions(
     """The outputs of a program, one of them for one position of each row, (rows, 1, ...).
 
     What is not known to give a position from this position alone, with what else it reads, runs
-    for all.
+    for all; so does what has a derivative of its own.
 
     Args:
         positions: (rows,), of the second axis of that output.
@@ -106,7 +106,7 @@ class _Planner:
         if not distinct:
             return [None] * len(eqn.invars)
         call = call_of(eqn)
-        if call is None:
+        if call is None or not _is_as_inside(call):
             return self._wants_of_part(plan, number, eqn, distinct)
         plan.calls[number] = wants
         inner = self.plan(call.jaxpr, wants)
@@ -141,6 +141,14 @@ class _Planner:
     def _has_rows(self, atom: Any, selection: Selection) -> bool:
         """Whether a value has a row for each position that is wanted."""
         return selection.rows is not None and atom.aval.shape[selection.rows] == self._rows
+
+
+def _is_as_inside(call: Call) -> bool:
+    """Whether the derivative of a call is that of what it runs: it has no rule of its own, or it is
+    a product, whose rules differ in nothing but speed.
+    """
+    names = [eqn.primitive.name for eqn in call.jaxpr.eqns]
+    return call.is_group or names == ["dot_general"]
 
 
 # ---------------------------------------------------------------- running

@@ -179,10 +179,24 @@ def test_what_is_looked_at_from_outside_runs_once_for_all():
     assert seen == [(BATCH, TIME, WIDTH)]
 
 
-def test_derivatives():
+@jax.custom_vjp
+def rounded(x):
+    return jnp.round(x)
+
+
+rounded.defvjp(lambda x: (rounded(x), None), lambda _, g: (3 * g,))
+
+
+@pytest.mark.parametrize(
+    "part", [causal, rounded, lambda x: jax.nn.relu(0 * x) + own(x), jax.jit(rounded)]
+)
+def test_derivatives(part):
+    def run(x):
+        return part(causal(part(x) @ values(WIDTH, WIDTH))) * 2
+
     def loss(x, whole):
-        program = jax.make_jaxpr(causal)(x)
-        y = causal(x)[np.arange(BATCH), POSITIONS][:, None]
+        program = jax.make_jaxpr(run)(x)
+        y = run(x)[np.arange(BATCH), POSITIONS][:, None]
         return (y if whole else at_positions(program, [x], POSITIONS)[0]).sum()
 
     x = values(BATCH, TIME, WIDTH)
