@@ -5,9 +5,8 @@ docs/language-models.md.
 
 The same sizes, random weights, greedy, one core, each library in a process of its own. They take
 turns of a few calls, so that all meet the same noise and have their caches: seconds of the
-processor, the least of all.
-"prefill" is a text with one new token, the whole call; "decode" what each of 128 more takes; "read"
-reading all weights once, by numpy.
+processor, the least of all. "prefill" is a text with one new token, the whole call; "decode" what
+each of 128 more takes; "read" multiplying by as many numbers as there are weights once, by numpy.
 """
 
 import argparse
@@ -116,7 +115,7 @@ def answer(library, width, rows):
     """
     run, parameters = MAKERS[library](sizes(width))
     prompts = np.random.default_rng(0).integers(1, VOCABULARY, (rows, PROMPT)).astype("int32")
-    for count in (1, NEW + 1):
+    for count in TURNS:
         run(prompts, count)  # compiles
     print(json.dumps(int(parameters)), flush=True)
     for line in sys.stdin:

@@ -3,14 +3,18 @@ look at. Most of the last block and all of the head runs for one token of each r
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.generation import packing
 from jkeras.generation.decoding import Decoding
-from jkeras.programs import selection
+from jkeras.programs.calls import with_program
+from jkeras.programs.selection import run_at_positions
+
+if TYPE_CHECKING:
+    from jax.extend.core import ClosedJaxpr
 
 Tree = Any
 Values = tuple[Tree, Tree]  # parameters and state
@@ -43,13 +47,10 @@ def selected(function: Callable, positions: jax.Array) -> Callable:
     (2, 1, 5)
     """
 
-    def run(params: Tree) -> tuple[jax.Array, Any]:
-        program, shapes = jax.make_jaxpr(function, return_shape=True)(params)
-        leaves = jax.tree_util.tree_leaves(params)
-        outputs = selection.at_positions(program, leaves, positions)
-        return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(shapes), outputs)
+    def run(program: "ClosedJaxpr", leaves: list) -> list:
+        return run_at_positions(program, leaves, positions)
 
-    return run
+    return with_program(function, run)
 
 
 def at_positions(logits: jax.Array, positions: jax.Array) -> jax.Array:

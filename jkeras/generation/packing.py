@@ -5,14 +5,18 @@ matrices where there is memory for them.
 
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.core.system.free_memory import free_on_host
 from jkeras.kernel import apply as kernel
+from jkeras.programs.calls import with_program
 from jkeras.programs.matrices import with_products
+
+if TYPE_CHECKING:
+    from jax.extend.core import ClosedJaxpr
 
 Tree = Any
 
@@ -133,11 +137,12 @@ def by_copies(function: Callable, params: Tree) -> Any:
     """What a function of parameters gives, its products by their copies where these are faster."""
     if not isinstance(params, Packed):
         return function(params)
-    program, shapes = jax.make_jaxpr(function, return_shape=True)(params.params)
-    leaves = jax.tree_util.tree_leaves(params.params)
-    stand = [params.matrices.get(number) for number in range(len(leaves))]
-    outputs = with_products(program, leaves, stand, product)
-    return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(shapes), outputs)
+
+    def run(program: "ClosedJaxpr", leaves: list) -> list:
+        stand = [params.matrices.get(number) for number in range(len(leaves))]
+        return with_products(program, leaves, stand, product)
+
+    return with_program(function, run)(params.params)
 
 
 class Cached:

@@ -5,7 +5,7 @@ here, and takes what is not known here for an operation that cannot be read.
 """
 
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -93,6 +93,25 @@ def evaluate_jaxpr(program: "ClosedJaxpr", values: Sequence[Any]) -> list:
     [6.0]
     """
     return jax.extend.core.jaxpr_as_fun(program)(*values)
+
+
+def with_program(function: Callable, run: Callable[["ClosedJaxpr", list], list]) -> Callable:
+    """A function of a pytree whose program is run in another way.
+
+    Args:
+        run: `(program, inputs) -> outputs`, lists of arrays.
+
+    >>> doubled = lambda program, inputs: [2 * y for y in evaluate_jaxpr(program, inputs)]
+    >>> float(with_program(lambda given: given["x"] + 1, doubled)({"x": 3.0}))
+    8.0
+    """
+
+    def other(given: Any) -> Any:
+        program, shapes = jax.make_jaxpr(function, return_shape=True)(given)
+        outputs = run(program, jax.tree_util.tree_leaves(given))
+        return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(shapes), outputs)
+
+    return other
 
 
 def scan_counts(

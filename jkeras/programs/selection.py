@@ -31,26 +31,22 @@ class Value(NamedTuple):
     selection: Selection | None = None
 
 
-def at_positions(
-    program: "ClosedJaxpr", inputs: Sequence[Any], positions: jax.Array, number: int = 0
-) -> list:
-    """The outputs of a program, one of them for one position of each row, (rows, 1, ...).
+def run_at_positions(program: "ClosedJaxpr", inputs: Sequence[Any], positions: jax.Array) -> list:
+    """The outputs of a program, the first of them for one position of each row, (rows, 1, ...).
 
     What is not known to give a position from this position alone, with what else it reads, runs
     for all; so does what has a derivative of its own.
 
     Args:
         positions: (rows,), of the second axis of that output.
-        number: of the output, (rows, positions, ...).
 
     >>> w = jnp.ones((4, 3))
     >>> program = jax.make_jaxpr(lambda x: (jnp.tanh(x @ w), x.sum()))(jnp.ones((2, 9, 4)))
-    >>> y, total = at_positions(program, [jnp.ones((2, 9, 4))], jnp.array([3, 8]))
+    >>> y, total = run_at_positions(program, [jnp.ones((2, 9, 4))], jnp.array([3, 8]))
     >>> y.shape, float(total)
     ((2, 1, 3), 72.0)
     """
-    wants: list[Want] = [ALL] * len(program.jaxpr.outvars)
-    wants[number] = Selection(0, 1)
+    wants: list[Want] = [Selection(0, 1), *[ALL] * (len(program.jaxpr.outvars) - 1)]
     given = [Value(value) for value in inputs]
     outputs = _Run(positions).run(program.jaxpr, program.consts, given, wants)
     return [value.array for value in outputs]
@@ -64,12 +60,12 @@ class Plan(NamedTuple):
 
     Attributes:
         needs: of each operation that runs for a selection what it needs.
-        calls: the wants of the outputs of each call that is gone through.
+        calls: the calls that are gone through.
         values: what is wanted of each value.
     """
 
     needs: dict[int, Needed]
-    calls: dict[int, list[Want]]
+    calls: dict[int, Call]
     values: dict[Any, Want]
 
 
@@ -108,7 +104,7 @@ class _Planner:
         call = call_of(eqn)
         if call is None or not _is_as_inside(call):
             return self._wants_of_part(plan, number, eqn, distinct)
-        plan.calls[number] = wants
+        plan.calls[number] = call
         inner = self.plan(call.jaxpr, wants)
         return [inner.values.get(atom) for atom in call.jaxpr.invars]
 
@@ -178,7 +174,8 @@ class _Run:
     ) -> Sequence[Value]:
         """The outputs of an operation, as the plan says."""
         if number in plan.calls:
-            return self._called(call_of(eqn), eqn, plan.calls[number], values)
+            wants = [plan.values.get(atom) for atom in eqn.outvars]
+            return self._called(plan.calls[number], eqn, wants, values)
         needed = plan.needs.get(number)
         if needed is None:
             inputs = [self._read(values, atom, ALL).array for atom in eqn.invars]

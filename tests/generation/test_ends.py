@@ -14,10 +14,10 @@ from tests.generation.models import CACHED, made
 PROMPTS, LENGTHS = np.array([[3, 1, 4, 1, 5], [2, 7, 0, 0, 0], [6, 6, 6, 6, 0]]), [5, 2, 4]
 
 
-def behind_attention(*end, dtype=None, mask_zero=False):
+def behind_attention(*end, dtype=None):
     """A language model with this end."""
     tokens = jkeras.Input((None,), dtype="int32")
-    x = layers.Embedding(9, 8, mask_zero=mask_zero, dtype=dtype)(tokens)
+    x = layers.Embedding(9, 8, dtype=dtype)(tokens)
     x = x + layers.MultiHeadAttention(2, 4, dtype=dtype)(x, x, use_causal_mask=True)
     for part in end:
         x = part(x)

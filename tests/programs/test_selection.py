@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jkeras.programs.selection import at_positions
+from jkeras.programs.selection import run_at_positions
 
 BATCH, TIME, WIDTH = 3, 7, 4
 POSITIONS = np.array([6, 0, 3])
@@ -20,7 +20,7 @@ def values(*shape, seed=0):
 def selected(function, *arguments, positions=POSITIONS):
     program = jax.make_jaxpr(function)(*arguments)
     leaves = jax.tree_util.tree_leaves(arguments)
-    return jax.jit(lambda leaves: at_positions(program, leaves, positions))(leaves)
+    return jax.jit(lambda leaves: run_at_positions(program, leaves, positions))(leaves)
 
 
 def assert_selected(function, *arguments, positions=POSITIONS):
@@ -160,7 +160,7 @@ def test_only_what_is_needed_runs():
 
     program = jax.make_jaxpr(run)(values(BATCH, TIME, WIDTH))
     given = [values(BATCH, TIME, WIDTH)]
-    text = str(jax.make_jaxpr(lambda x: at_positions(program, x, POSITIONS))(given))
+    text = str(jax.make_jaxpr(lambda x: run_at_positions(program, x, POSITIONS))(given))
     assert f"f32[{BATCH},1,{TIME}]" in text
     assert f"f32[{BATCH},{TIME},50]" not in text
     shapes = [f"f32[{BATCH},{time},{TIME}] = dot_general" for time in (1, TIME)]
@@ -197,7 +197,7 @@ def test_derivatives(part):
     def loss(x, whole):
         program = jax.make_jaxpr(run)(x)
         y = run(x)[np.arange(BATCH), POSITIONS][:, None]
-        return (y if whole else at_positions(program, [x], POSITIONS)[0]).sum()
+        return (y if whole else run_at_positions(program, [x], POSITIONS)[0]).sum()
 
     x = values(BATCH, TIME, WIDTH)
     expected, found = (jax.grad(loss)(x, whole) for whole in (True, False))
