@@ -77,19 +77,19 @@ class CallbackList(Callback):
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Hands the parameters on."""
-        super().set_params(params)
+        self.params = params
         for callback in self.callbacks:
             callback.set_params(params)
 
     def set_model(self, model: Any) -> None:
         """Hands the model on."""
-        super().set_model(model)
+        self._model = model
         for callback in self.callbacks:
             callback.set_model(model)
 
     def _sort(self) -> None:
         """Which callbacks look at batches of which kind; the others are not called for them."""
-        self._looking = {kind: [] for kind in HOOKS}
+        self._looking = collections.defaultdict(list)
         for callback in self.callbacks:
             for kind in _kinds_of(callback):
                 self._looking[kind].append(callback)
@@ -98,7 +98,7 @@ class CallbackList(Callback):
         """Whether a callback is called for every batch of training ("train") or evaluation
         ("test").
         """
-        return any([_looks_at_batches(callback, kind) for callback in self._looking[kind]])
+        return any(map(_looks_at_batches, self._looking[kind], itertools.repeat(kind)))
 
     def end_after(self, error: BaseException) -> None:
         """Tells the callbacks of the end of a training that an error ended; what they raise becomes

@@ -75,7 +75,7 @@ class MaybeEnsemble(Extensions):
     @property
     def draws_as_keras(self) -> bool:
         """Whether a training draws what Keras's does; one of an ensemble does not."""
-        return self.ensemble_members is None and super().draws_as_keras
+        return self.ensemble_members is None and self.compilation.privacy is None
 
     def begin_ensemble(
         self, size: int | None, source: Source, shuffle: bool | str, seed: int | None

@@ -45,7 +45,7 @@ class PrivateFitting:
             received = f"delta={privacy.delta} for {source.size} rows"
             raise ValueError(explain(WHERE, "a delta below 1 over the number of rows", received))
 
-    def start(self, state: TrainState, stored: dict | None, resumes: bool) -> None:
+    def start(self, state: Callable[[], TrainState], stored: dict | None, resumes: bool) -> None:
         """Begins, or goes on from what a checkpoint has.
 
         Raises:
@@ -55,6 +55,7 @@ class PrivateFitting:
             advice = "begin afresh in another folder"
             received = "a checkpoint of a training without `privacy`"
             raise ValueError(explain(WHERE, "its own checkpoint", received, advice))
+        state = state()
         step = steps_of(state)
         self._begun = step
         account = account_of(self.model)
@@ -169,14 +170,14 @@ class PrivateFitting:
         )
         return noise / run.noise_multiplier
 
-    def logs(self, state: TrainState) -> Logs:
+    def logs(self, state: Callable[[], TrainState]) -> Logs:
         """What is told after an epoch."""
         if not self._checking.is_done:
-            self._checking.look(state, self.source.peek())
+            self._checking.look(state(), self.source.peek())
         if self.privacy.noise is not None:
             return {}
         account, privacy = self.model.privacy_account, self.privacy
-        spent = account.spent(steps_of(state), privacy.delta, privacy.accountant)
+        spent = account.spent(steps_of(state()), privacy.delta, privacy.accountant)
         return {"epsilon": spent.epsilon}
 
     def kept(self, state: TrainState) -> dict:

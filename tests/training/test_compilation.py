@@ -148,3 +148,13 @@ def test_an_optimizer_that_is_set_is_the_one_that_trains(method):
                 model.train_on_batch(X, Y)
             weights.append(np.ravel(model.get_weights()[0]))
     np.testing.assert_allclose(weights[:3], weights[3:], rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "train_on_batch"])
+def test_a_look_without_labels_has_not_seen_the_losses(method):
+    model, other = model_of(metrics=["mae"]), model_of(metrics=["mae"])
+    with pytest.raises(ValueError, match="are missing"):
+        getattr(model, method)(X)
+    assert not model.was_seen
+    np.testing.assert_array_equal(losses_of(model), losses_of(other))
+    assert model.was_seen

@@ -99,7 +99,6 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     # of `training` and `mask`, those `forward` looks at, with Keras's defaults
     call_context: typing.ClassVar = {}
     supports_masking: typing.ClassVar = False
-    private_runs: typing.ClassVar = ()  # trainings with privacy that it had, see `jkeras.privacy`
     allow_non_tensor_positional_args: typing.ClassVar = False
     converts_inputs: typing.ClassVar = True  # False: texts and lists come to `call` as they are
     _internal: typing.ClassVar = shown.LAYER

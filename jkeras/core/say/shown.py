@@ -15,9 +15,9 @@ RUNNING = """
     traits type_of_call type_of_numbers weight_in_use writes_activity_regularizer written_policy
 """
 MODELS = """
-    run_graph begin_ensemble draws_as_keras was_seen compilation compiled_loss compiled_metrics
-    asks_for_privacy stored_compile_config private_record take_private_record was_private
-    init_opt_state join_members layers_in_lines metrics_of_layers new_layout
+    run_graph begin_ensemble draws_as_keras was_seen lora_to_come compilation compiled_loss
+    compiled_metrics asks_for_privacy stored_compile_config private_record take_private_record
+    was_private init_opt_state join_members layers_in_lines metrics_of_layers new_layout
     other_members recorded_shapes types_of_inputs graph_class rebuilt without_first
     warn_of_padding refuse_ensemble for_prediction prepared
     predict_classes predict_proba fit_generator evaluate_generator predict_generator

@@ -7,7 +7,7 @@ first on the way down, however often it is used: that is weight sharing.
 
 import copy
 import weakref
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import jax
 
@@ -77,6 +77,7 @@ class Module:
     """Tracks the variables and modules set as attributes, also those in lists, tuples and dicts."""
 
     _internal, __dir__ = shown.MODULE, shown.public_dir
+    private_runs: ClassVar = ()  # trainings with privacy that it had, see `jkeras.privacy`
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)

@@ -66,7 +66,10 @@ def values_of(variables: "Iterable[Variable]") -> list[jax.Array]:
     """
     values = list(map(operator.attrgetter("held"), variables))
     kinds = set(map(type, values))
-    if not any([kind is type(None) or issubclass(kind, Borrowed) for kind in kinds]):
+    for kind in kinds:
+        if kind is type(None) or issubclass(kind, Borrowed):
+            break
+    else:
         return values
     if not any(isinstance(value, Borrowed) for value in values):
         return [v.own_value() if value is None else value for v, value in zip(variables, values)]

@@ -144,6 +144,11 @@ class ArraySource(Source):
         sizes = map(operator.attrgetter("nbytes"), jax.tree_util.tree_leaves(self.data))
         return sum(sizes) <= ON_DEVICE_LIMIT
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether the rows have weights."""
+        return self.data[2] is not None
+
     def on_device(self) -> Batch:
         """The data as a compiled step takes it, put there once."""
         if self._on_device is None:

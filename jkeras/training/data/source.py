@@ -119,6 +119,11 @@ class Source:
             self._shapes = self._shapes_of(self.peek())
         return self._shapes
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether the rows have weights."""
+        return self.shapes()[2] is not None
+
     @staticmethod
     def _shapes_of(batch: Batch) -> Batch:
         shapes = shapes_of(batch)

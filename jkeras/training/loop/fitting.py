@@ -192,7 +192,7 @@ class Fitting:
         watch.end_epoch(epoch, done)
         numbers = as_numbers(logs)
         self.nan_loss.look(epoch, numbers)
-        logs = numbers | self.protection.logs(self.owner.peek())
+        logs = numbers | self.protection.logs(self.owner.peek)
         return Position(epoch, done, logs, True)
 
     def _after_dispatch(self, watch: Watch, position: Position, steps: int, last: int) -> None:
@@ -218,8 +218,9 @@ class Fitting:
                 "The data gave no batch for this epoch. An iterator can be used once: pass a "
                 "data set that starts again, or `steps_per_epoch` and an endless generator."
             )
-        execution = self.model.steps_per_execution
-        warn_of_short_data(done, expected, "`steps_per_epoch * epochs`", execution)
+        if expected is not None and done < expected:
+            execution = self.model.steps_per_execution
+            warn_of_short_data(done, expected, "`steps_per_epoch * epochs`", execution)
 
 
 def _protected(model: "Trainer", source: Source, options: FitOptions) -> tuple[Source, Protection]:

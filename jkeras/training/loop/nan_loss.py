@@ -1,5 +1,6 @@
 """A loss that is NaN, said once: where the data has it, or how to find the step that brought it."""
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ class NaNLoss:
         callbacks: CallbackList,
     ) -> None:
         self.model, self.source, self.validation = model, source, validation
-        ends_anyway = any([isinstance(one, TerminateOnNaN) for one in callbacks.callbacks])
+        ends_anyway = any(map(isinstance, callbacks.callbacks, itertools.repeat(TerminateOnNaN)))
         skips = isinstance(model.optimizer, LossScaleOptimizer)  # such a step, and goes on
         self.is_done = model.compilation.nonfinite is not None or ends_anyway or skips
 

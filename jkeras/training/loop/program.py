@@ -265,18 +265,18 @@ def program_of(
     key: Hashable,
     make: Callable[[], Callable],
     donate: tuple[int, ...] = (),
-    state: TrainState | None = None,
+    state: Callable[[], TrainState] | None = None,
 ) -> Program:
     """The compiled function of a kind, cached on the model for as long as its structure stays the
     same.
 
     Args:
-        state: of a function `(state, ...) -> (state, logs)`: what it will take; its arrays stay
-            where they are.
+        state: of a function `(state, ...) -> (state, logs)`: gives what it will take; its arrays
+            stay where they are.
     """
 
     def make_program() -> Program:
-        shardings = placement.shardings(state)
+        shardings = None if state is None else placement.shardings(state())
         out_shardings = None if shardings is None else (shardings, None)
         what = f"The step '{kind}' of model '{model.name}'"
         return Program(make(), donate, out_shardings, model.jit_compile, what)

@@ -62,9 +62,9 @@ class Programs:
             owner: of a state like the one that it will take.
         """
         if form not in self._cache:
-            make, name = self._single, form
-            if form == "many":
-                make, name = self._many()
+            name = form
+            if form == "many" and not self.in_a_loop:
+                name = "straight"
             donate = (0,) if self.kind == "train" else ()
             key = self.layout.key
             account = self.model.privacy_account
@@ -78,9 +78,9 @@ class Programs:
                 self.model,
                 f"{self.kind}_{name}",
                 key,
-                lambda: self.layout.mapped(make(), self.kind, form),
+                lambda: self.layout.mapped(self._made(form), self.kind, form),
                 donate,
-                owner.peek(),
+                owner.peek,
             )
         return self._cache[form]
 
@@ -110,15 +110,17 @@ class Programs:
         may_pad = self.kind == "train" and self.model.compilation.privacy is not None
         return functools.partial(batch_of, may_pad=may_pad)
 
-    def _many(self) -> tuple[Callable[[], Callable], str]:
-        """(what makes the function, its name)."""
+    def _made(self, form: str) -> Callable:
+        """The function of a form."""
+        if form != "many":
+            return self._single()
         if not self.in_a_loop:
-            return self._straight, "straight"
+            return self._straight()
         if self.recorder is not None:
-            return self._recorded_loop, "many"
+            return self._recorded_loop()
         if has_own_logs(self.model, self.kind):
-            return self._loop_with_logs, "many"
-        return self._loop, "many"
+            return self._loop_with_logs()
+        return self._loop()
 
     def _straight(self) -> Callable:
         step = outside_loops(self._step())

@@ -57,12 +57,14 @@ class FitOptions(typing.NamedTuple):
 
 
 class Protection(typing.Protocol):
-    """The account of what a training reveals of its rows."""
+    """The account of what a training reveals of its rows; it asks for the state where it needs
+    it.
+    """
 
-    def start(self, state: TrainState, kept: dict | None, resumes: bool) -> None:
+    def start(self, state: Callable[[], TrainState], kept: dict | None, resumes: bool) -> None:
         """Begins, or goes on from what a checkpoint has."""
 
-    def logs(self, state: TrainState) -> Logs:
+    def logs(self, state: Callable[[], TrainState]) -> Logs:
         """What is reported after an epoch."""
 
     def kept(self, state: TrainState) -> dict | None:
@@ -141,12 +143,12 @@ class Resume:
         is made.
         """
         if self.checkpointer is None:
-            self.protection.start(self.owner.peek(), None, resumes=False)
+            self.protection.start(self.owner.peek, None, resumes=False)
             return Position(initial_epoch)
         self._has_locked = self.checkpointer.lock()
         # of several processes, one may have lost its own folder
         if not all(gathered_from_all(bool(self.checkpointer.steps()))):
-            self.protection.start(self.owner.peek(), None, resumes=False)
+            self.protection.start(self.owner.peek, None, resumes=False)
             self._begin(Position(initial_epoch))
             self.save(Position(initial_epoch))
             return Position(initial_epoch)
@@ -164,7 +166,7 @@ class Resume:
         self._find(position, extra)
         state = self.owner.layout.in_loops(state)
         self.owner.replace(lambda old: placement.match_sharding(state, old))
-        self.protection.start(self.owner.peek(), extra.get("privacy"), resumes=True)
+        self.protection.start(self.owner.peek, extra.get("privacy"), resumes=True)
         self._tell_callbacks(extra["callbacks"], where)
         self.seed, self.found = extra["seed"], True
         self._begin(position)

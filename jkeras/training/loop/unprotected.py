@@ -10,7 +10,7 @@ from jkeras.training.types import Logs
 class Unprotected:
     """Stands where a training with `privacy` has its account, see `jkeras.privacy.fitting`."""
 
-    def start(self, state: TrainState, kept: dict | None, resumes: bool) -> None:
+    def start(self, state: Callable[[], TrainState], kept: dict | None, resumes: bool) -> None:
         """Begins, or goes on from what a checkpoint has.
 
         Raises:
@@ -21,7 +21,7 @@ class Unprotected:
             fix = "compile the model with the same `privacy`, or begin afresh in another folder"
             raise ValueError(explain("fit", expected, "one of a training with it", fix))
 
-    def logs(self, state: TrainState) -> Logs:
+    def logs(self, state: Callable[[], TrainState]) -> Logs:
         """What is reported after an epoch: nothing."""
         return {}
 

@@ -3,6 +3,7 @@ numbers of steps.
 """
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ from jkeras.training.types import Structure
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
 
+# methods that say what becomes of labels
+DECIDING = operator.attrgetter("compute_loss", "train_step", "test_step")
 Callbacks = Callback | Sequence[Callback] | CallbackList | None
 
 
@@ -75,7 +78,7 @@ def types_of_data(model: "Trainer") -> DataTypes:
     of the user's own does with labels is unknown.
     """
     of_labels = None
-    if model.compiled and not has_own_step(model, "train") and not has_own_step(model, "test"):
+    if model.compiled and not has_own_step(model, "train", "test"):
         of_labels = "float32"
     return DataTypes(model.types_of_inputs(), of_labels)
 
@@ -90,13 +93,9 @@ def weighted(model: "Trainer", source: Source, class_weight: Any) -> Source:
 
 def checked(model: "Trainer", source: Source) -> Source:
     """The source, its labels checked against the losses where these are what training minimizes."""
-    own = [
-        getattr(type(model), name) is not getattr(Compilable, name)
-        for name in ("compute_loss", "train_step", "test_step")
-    ]
-    has_own = hasattr(model, "pure_train_step") or any(own)
     losses, metrics = model.compilation.losses, model.compilation.metrics
-    if losses is None or has_own:
+    is_own = DECIDING(type(model)) != DECIDING(Compilable) or hasattr(model, "pure_train_step")
+    if losses is None or is_own:
         return source
     check = losses.check_values
     if metrics is not None and not metrics.labels_checked:

@@ -20,7 +20,7 @@ from jkeras.training.shell.arguments import (
     types_of_data,
     weighted,
 )
-from jkeras.training.step.building import build_as_keras, is_new, require_compiled
+from jkeras.training.step.building import build_for_source, require_compiled
 from jkeras.training.step.layout import state_layout
 from jkeras.training.loop.pace import steps_of_epoch
 from jkeras.training.step.overrides import has_own_step, overrides
@@ -47,8 +47,7 @@ def begin_fit(model: "Trainer", epochs: int, initial_epoch: int, seed: int | Non
     check_whole("initial_epoch", initial_epoch)
     if seed is not None:
         check_whole("seed", seed, at_least=0)
-    model.stop_training = False
-    model.compile_seconds = 0.0
+    model.set_untracked(stop_training=False, compile_seconds=0.0)
     return min(epochs, settings.max_epochs or epochs)
 
 
@@ -99,12 +98,10 @@ def sources(
             with about("`validation_data`"):
                 validation = _validation_source(model, validation_data, size, limits[1])
             opened.enter_context(contextlib.closing(validation))
-        if order.draws and is_new(model):
-            source.look_ahead()
-        build_as_keras(model, source.shapes())
+        build_for_source(model, source, order.draws)
+        has_weights = source.has_weights or model.compilation.losses is None
         source.reset()
         source = checked(model, source)
-        has_weights = source.shapes()[2] is not None or model.compilation.losses is None
         model.warn_of_padding(has_weights)
         if validation is not None:
             with about("`validation_data`"):

@@ -67,7 +67,7 @@ class Compilable:
     compiled = False
     stop_training = stop_evaluating = stop_predicting = False
     compile_seconds = 0.0  # what tracing and compiling took in the last `fit` or `evaluate`
-    _opt_state = _train_key = _last_layout = privacy_account = _lora_to_come = None
+    _opt_state = _train_key = _last_layout = privacy_account = lora_to_come = None
     record_of_file = None  # of privacy, as the file said that the model is of
     _is_fitting = False
     was_seen = False  # by a `fit`, an evaluation or a step, since it was compiled
@@ -182,7 +182,7 @@ class Compilable:
         )
         self._take(compilation, asks_for_privacy)
         if lora is not None:
-            self.set_untracked(_lora_to_come=lora)
+            self.set_untracked(lora_to_come=lora)
             attach_lora(self)
 
     def _take(self, compilation: Compilation, asks_for_privacy: bool) -> None:
@@ -196,7 +196,7 @@ class Compilable:
             was_seen=False,
             _predictor=NO_PREDICTOR,
             _opt_state=None,
-            _lora_to_come=None,
+            lora_to_come=None,
         )
         for name in SETTABLE:  # a user's class may hide one, as by `optimizer = None` in its body
             if not hasattr(getattr(type(self), name), "__set__"):

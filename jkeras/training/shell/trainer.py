@@ -36,10 +36,9 @@ from jkeras.training.shell.compilable import Compilable
 from jkeras.training.shell.extensions import Extensions
 from jkeras.training.step.building import (
     build_for_prediction,
-    build_as_keras,
+    build_for_source,
     build_for_training,
     is_built,
-    is_new,
     require_compiled,
 )
 from jkeras.training.step.layout import StateLayout, state_layout
@@ -201,9 +200,7 @@ class Trainer(Extensions, Compilable):
         rows, limit = (self.prepared(x), y, sample_weight), capped(steps)
         source = data.make_source(*rows, batch_size, steps=steps, types=types_of_data(self))
         with contextlib.closing(source):
-            if is_new(self):
-                source.look_ahead()
-            build_as_keras(self, source.shapes())
+            build_for_source(self, source, looks_ahead=True)
             source = checked(self, source)
             callbacks = callback_list(self, callbacks, verbose, 1, limit or source.num_batches)
             layout = loop_layout(self)
@@ -298,7 +295,7 @@ class Trainer(Extensions, Compilable):
             "train_on_batch",
             layout.key,
             lambda: outside_loops(train_step_on(self, layout.of_step())),
-            state=state,
+            state=lambda: state,
         )
         if debug is not None:
             step = functools.partial(self.finder(debug).on_batch, step)

@@ -11,7 +11,7 @@ from jkeras.core.say.warning import warn
 from jkeras.core.system.signals import whole
 from jkeras.core.weights.paths import walk
 from jkeras.core.weights.structure import all_built
-from jkeras.training.data.source import shapes_of, unpack
+from jkeras.training.data.source import Source, shapes_of, unpack
 from jkeras.training.step import keras_contract
 from jkeras.training.step.label_checks import guess_labels
 from jkeras.training.step.masked_labels import has_masks
@@ -49,8 +49,21 @@ def build_as_keras(model: "Trainer", batch: tuple[Any, ...]) -> None:
     batch.
     """
     build_for_training(model, batch)
-    if not model.was_seen:
+    if not model.was_seen and not _unbuilt_containers(model):
         model.set_untracked(was_seen=True)
+
+
+def build_for_source(model: "Trainer", source: Source, looks_ahead: bool) -> None:
+    """Builds a model for the batches of a source, where anything of it is new.
+
+    Args:
+        looks_ahead: whether a source draws what Keras draws to look at its first batch.
+    """
+    is_unknown = is_new(model)
+    if is_unknown and looks_ahead:
+        source.look_ahead()
+    if is_unknown or model.lora_to_come is not None:
+        build_as_keras(model, source.shapes())
 
 
 def build_for_training(model: "Trainer", batch: tuple[Any, ...] | None = None) -> None:
@@ -60,7 +73,7 @@ def build_for_training(model: "Trainer", batch: tuple[Any, ...] | None = None) -
     waiting = _unbuilt_containers(model)
     if waiting or not is_built(model):
         _build_parts(model, batch, waiting)
-    if model._lora_to_come is not None:
+    if model.lora_to_come is not None:
         attach_lora(model)
 
 
@@ -120,8 +133,8 @@ def attach_lora(model: "Trainer") -> None:
         return
     from jkeras.lora.attaching import adapt
 
-    adapt(model, model._lora_to_come, new_key())
-    model.set_untracked(_lora_to_come=None)
+    adapt(model, model.lora_to_come, new_key())
+    model.set_untracked(lora_to_come=None)
 
 
 # ---------------------------------------------------------------- shapes

@@ -135,8 +135,10 @@ class StateLayout:
     def signature(model: "Trainer") -> tuple:
         """What a layout depends on: the same signature, the same layout."""
         optimizer = model.optimizer
+        weights = list(map(operator.itemgetter(1), named_weights(model)))
         return (
-            [(id(v), v.trainable) for _, v in named_weights(model)],
+            list(map(id, weights)),
+            list(map(operator.attrgetter("trainable"), weights)),
             model._trainable,
             id(optimizer),
             id(model.compilation.nonfinite_steps),
@@ -241,11 +243,19 @@ class StateLayout:
 
     def _arranged(self, arrays: Iterable[Any]) -> TrainState:
         """The state in which these arrays are those of `leaves()`, in that order."""
-        arrays, parts = iter(arrays), []
-        for named in (self.params, self.frozen, self.state, self.metrics):
-            parts.append(tree.unflatten(zip(map(operator.itemgetter(0), named), arrays)))
-        optimizer = self._arranged_optimizer(list(arrays))
+        arrays = list(arrays)
+        parts = jax.tree_util.tree_map(arrays.__getitem__, self._places_of_parts)
+        count = sum(map(len, (self.params, self.frozen, self.state, self.metrics)))
+        optimizer = self._arranged_optimizer(arrays[count:])
         return TrainState(self._step(), *parts[:3], optimizer, parts[3], train_key(self.model))
+
+    @functools.cached_property
+    def _places_of_parts(self) -> list[Tree]:
+        """Params, frozen, state and metrics of a state, with numbers in `leaves()` for arrays."""
+        numbers, parts = itertools.count(), []
+        for named in (self.params, self.frozen, self.state, self.metrics):
+            parts.append(tree.unflatten(zip(map(operator.itemgetter(0), named), numbers)))
+        return parts
 
     def _step(self) -> jax.Array:
         """The number of steps that the model has taken."""
@@ -286,8 +296,8 @@ class StateLayout:
             if named:
                 paths = map(operator.itemgetter(0), named)
                 values += zip(map(operator.itemgetter(1), named), tree.get_all(arrays, paths))
-        missing = [variable.path for variable, value in values if value is None]
-        if missing:
+        if any(map(operator.is_, map(operator.itemgetter(1), values), itertools.repeat(None))):
+            missing = [variable.path for variable, value in values if value is None]
             raise ValueError(
                 f"The state lacks the values of the variables {missing[:5]} of model "
                 f"'{self.model.name}'. Expected one of this model, as `init_train_state` makes."

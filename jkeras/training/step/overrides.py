@@ -30,15 +30,18 @@ def overrides(model: "Trainer", name: str) -> bool:
     return getattr(method, "default", None) is not method
 
 
-def has_own_step(model: "Trainer", kind: str) -> bool:
-    """Whether a model's step of a kind, "train" or "test", is the user's own, or has links of the
-    user's around it; then its logs may be any.
+def has_own_step(model: "Trainer", *kinds: str) -> bool:
+    """Whether a model's step of one of some kinds, "train" or "test", is the user's own, or has
+    links of the user's around it; then its logs may be any.
     """
-    is_linked = kind == "train" and bool(model.compilation.links)
+    is_linked = "train" in kinds and bool(model.compilation.links)
     if is_linked or hasattr(model, "pure_train_step"):
         return True
-    method = getattr(type(model), f"{kind}_step")
-    return getattr(method, "default", None) is not method
+    for kind in kinds:
+        method = getattr(type(model), f"{kind}_step")
+        if getattr(method, "default", None) is not method:
+            return True
+    return False
 
 
 def has_own_logs(model: "Trainer", kind: str) -> bool:

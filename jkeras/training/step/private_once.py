@@ -3,10 +3,11 @@ whose last `compile` said nothing of it: none of them is trained without privacy
 """
 
 import importlib
+import operator
 from typing import Any
 
 from jkeras.core.errors import explain
-from jkeras.core.layer.view import variables_and_layers
+from jkeras.core.weights.paths import variables_of, walk
 
 UNSAID = "unsaid"  # the default of `compile(privacy=)`
 # in the arguments of `compile` as plain data, where a model had `privacy`: it is in no file itself
@@ -20,8 +21,11 @@ def carrying() -> Any:
 
 def has_account(model: Any) -> bool:
     """Whether a model or any of its layers was trained with privacy."""
-    runs = [getattr(v, "private_runs", ()) for v in variables_and_layers(model)]
-    return model.privacy_account is not None or any(runs)
+    if model.privacy_account is not None:
+        return True
+    modules = walk(model)
+    parts = map(operator.itemgetter(1), [*modules, *variables_of(modules)])
+    return any(map(operator.attrgetter("private_runs"), parts))
 
 
 def carry_on(model: Any) -> None:
