@@ -1,5 +1,6 @@
 """Devices that are not here: their compiler is, so programs can be planned for them."""
 
+import contextlib
 import importlib.util
 import math
 import os
@@ -131,13 +132,16 @@ def memory_of(device: jax.Device) -> int | None:
     >>> memory_of(jax.devices("cpu")[0]) is None
     True
     """
+    if device.platform == "cpu":
+        return None  # its memory is the machine's
+    with contextlib.suppress(jax.errors.JaxRuntimeError):  # of a device that is not here
+        limit = (device.memory_stats() or {}).get("bytes_limit")
+        if limit is not None:
+            return limit
     for kind, size in TPUS.values():
         if device.device_kind == kind:
             return int(size * GIB)
     for target in GPU_TARGETS.values():
         if f'"{device.device_kind}"' in target:
             return int(re.search(r"device_memory_size: (\d+)", target)[1])
-    if device.platform == "cpu":
-        return None  # its memory is the machine's
-    stats = device.memory_stats() or {}
-    return stats.get("bytes_limit")
+    return None

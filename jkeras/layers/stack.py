@@ -12,7 +12,7 @@ from jkeras.core.run.call import target_of
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, StatefulLayer, layer
 from jkeras.core.record import Any
-from jkeras.core.run.remat import policy_of
+from jkeras.core.run.remat import checkpointed, policy_of
 from jkeras.core.weights.rng import SeedGenerator
 from jkeras.core.session.settings import settings
 from jkeras.core.weights.variable import gathered
@@ -225,7 +225,7 @@ class Stack(StatefulLayer, uses_weights_whole=False):
         block = functools.partial(self._run_block, inside, context | visible)
         if self.remat:
             policy = None if isinstance(self.remat, bool) else policy_of(self.remat)
-            block = jax.checkpoint(block, policy=policy)
+            block = checkpointed(block, policy)
         return inside_loop(block)
 
     def _run_block(self, inside, context: dict[str, Any], x: jax.Array, slices) -> tuple[Any, ...]:

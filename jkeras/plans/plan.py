@@ -35,6 +35,40 @@ class Memory(typing.NamedTuple):
         return sum(self) - self.host
 
 
+class Roofline(typing.NamedTuple):
+    """The seconds that a step takes at least, by what a chip can do at most (Williams et al., 2009,
+    doi:10.1145/1498765.1498785); a step that does all three at the same time takes the largest.
+
+    Attributes:
+        operations: of its products, each at the peak of its dtype.
+        memory: of what it reads and writes; 0.0 where the compiler does not say.
+        network: of what the devices receive.
+        model: of the products that the model needs whatever is computed again, as `operations`.
+    """
+
+    operations: float
+    memory: float
+    network: float
+    model: float
+
+    @property
+    def seconds(self) -> float:
+        """The largest of the three."""
+        return max(self[:3])
+
+    @property
+    def bound(self) -> str:
+        """Which of the three it is."""
+        return self._fields[self[:3].index(self.seconds)]
+
+    @property
+    def mfu(self) -> float:
+        """The share of the peak that the model's products are of a step that takes `seconds`
+        (model FLOPs utilization, Chowdhery et al., 2022, arXiv:2204.02311).
+        """
+        return self.model / self.seconds
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What one step takes on devices, from the program compiled for them; nothing was run.
@@ -49,6 +83,9 @@ class Plan:
         available: bytes that a program may take there; None: not known.
         flops: operations of a step in products and convolutions, on all devices together.
         collectives: bytes of what a device receives in a step, by kind.
+        bytes_accessed: what a device reads from its memory and writes to it in a step, as the
+            compiler counts it; None where it does not.
+        roofline: the seconds that a step takes at least; None: what the devices can do is unknown.
         seconds: that compiling took.
         text: the compiled program; "" where the compiler refused it.
     """
@@ -61,6 +98,8 @@ class Plan:
     available: int | None
     flops: int
     collectives: dict[str, int]
+    bytes_accessed: int | None
+    roofline: Roofline | None
     seconds: float
     text: str = dataclasses.field(repr=False)
 
@@ -74,11 +113,23 @@ class Plan:
                 (name, f"{_size(size)} a device and step")
                 for name, size in self.collectives.items()
             ),
+            *self._rows_of_time(),
             ("compiled in", f"{self.seconds:.1f} s"),
         ]
         width = max(len(name) for name, _ in rows)
         lines = [f"  {name:{width}}  {value}" for name, value in rows]
         return "\n".join([f"{self.what} on {self.devices}", *lines])
+
+    def _rows_of_time(self) -> list[tuple[str, str]]:
+        """The rows of the table about what a step takes of the device's time."""
+        rows = []
+        if self.bytes_accessed is not None:
+            rows.append(("read and written", f"{_size(self.bytes_accessed)} a device and step"))
+        if self.roofline is not None:
+            at_least = f"{1000 * self.roofline.seconds:.3g} ms, bound by {self.roofline.bound}"
+            rows.append(("a step takes at least", at_least))
+            rows.append(("MFU at most", f"{self.roofline.mfu:.0%}"))
+        return rows
 
 
 def _size(size: int) -> str:

@@ -5,17 +5,21 @@ import numbers
 import re
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.session.settings import settings
+from jkeras.distribution.chips import chip_of
 from jkeras.distribution.strategies import DataParallel
 from jkeras.distribution.topology import Topology, memory_of
 from jkeras.ops.kernels import outside_loops, traced_for
-from jkeras.programs.operations import count_operations, has_kernels
+from jkeras.core.run.remat import ALL_SAVED
+from jkeras.kernel import in_force
+from jkeras.programs.operations import has_kernels, operations_by_dtype
 from jkeras.programs.walk import trace
 from jkeras.training.data import placement
 from jkeras.training.data.sizes import size_of
@@ -23,8 +27,8 @@ from jkeras.training.data.source import unpack
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.loop.memory import estimate
 from jkeras.training.step.offload import on_host
-from jkeras.plans.plan import Memory, Plan
-from jkeras.plans.traffic import traffic
+from jkeras.plans.plan import Memory, Plan, Roofline
+from jkeras.plans.traffic import over_links, traffic
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.step import make_predict_step, make_train_step
 from jkeras.training.step.label_checks import guess_labels
@@ -295,21 +299,24 @@ class _Program:
             traced = step.trace(self.state, self.batch)
             lowered = traced.lower()
         placement.check_layouts()
-        flops = self._operations(step, traced.jaxpr.jaxpr)
+        work = self._work(step, traced.jaxpr.jaxpr)
         try:
             compiled = lowered.compile(compiler_options=OPTIONS.get(self.platform))
         except jax.errors.JaxRuntimeError as error:
-            return self._refused(flops, *_sizes_of(error))
-        return self._compiled(flops, compiled)
+            return self._refused(work, *_sizes_of(error))
+        return self._compiled(work, compiled)
 
-    def _operations(self, step: Any, jaxpr: Any) -> int:
+    def _work(self, step: Any, jaxpr: Any) -> "Work":
         """The operations of a step; what is in kernels counts as in their plain forms."""
-        if has_kernels(jaxpr):
-            closed, _ = trace(outside_loops(step.__wrapped__), self.state, self.batch)
-            jaxpr = closed.jaxpr
-        return count_operations(jaxpr)
 
-    def _refused(self, flops: int, needed: int, available: int) -> Plan:
+        def traced():
+            return trace(outside_loops(step.__wrapped__), self.state, self.batch)[0].jaxpr
+
+        done = operations_by_dtype(traced() if has_kernels(jaxpr) else jaxpr)
+        with in_force.having(ALL_SAVED, True):
+            return Work(done, operations_by_dtype(traced()))
+
+    def _refused(self, work: "Work", needed: int, available: int) -> Plan:
         """Of a program that the compiler has not fitted in."""
         memory = Memory(**self._arguments(), temporary=0, results=0, code=0)
         return self._with(
@@ -317,12 +324,14 @@ class _Program:
             memory=memory,
             needed=needed,
             available=available,
-            flops=flops,
+            flops=work.done.total(),
             collectives={},
+            bytes_accessed=None,
+            roofline=None,
             text="",
         )
 
-    def _compiled(self, flops: int, compiled: Any) -> Plan:
+    def _compiled(self, work: "Work", compiled: Any) -> Plan:
         sizes = estimate(compiled)
         if sizes is None:
             received = f"none from the compiler for {self.devices[0].device_kind}"
@@ -334,15 +343,31 @@ class _Program:
             code=sizes.code,
         )
         available, text = memory_of(self.devices[0]), compiled.as_text()
+        accessed = _bytes_accessed(compiled)
         return self._with(
             fits=available is None or memory.total <= available,
             memory=memory,
             needed=memory.total,
             available=available,
-            flops=flops,
+            flops=work.done.total(),
             collectives=traffic(text),
+            bytes_accessed=accessed,
+            roofline=self._roofline(work, accessed, text),
             text=text,
         )
+
+    def _roofline(self, work: "Work", accessed: int | None, text: str) -> Roofline | None:
+        """What a step takes at least, where operations are shared evenly."""
+        chip = chip_of(self.devices[0])
+        if chip is None:
+            return None
+        done, of_model = (
+            sum(count / chip.peak(dtype) for dtype, count in counts.items()) / len(self.devices)
+            for counts in work
+        )
+        memory = (accessed or 0) / chip.bandwidth
+        network = over_links(text, len(self.devices)) / chip.link
+        return Roofline(done, memory, network, of_model)
 
     def _with(self, **found: Any) -> Plan:
         devices = f"{len(self.devices)} of {self.devices[0].device_kind}"
@@ -359,6 +384,25 @@ class _Program:
             "batch": _bytes(self.batch),
             "host": _bytes(state, with_host=True),
         }
+
+
+class Work(NamedTuple):
+    """The operations of a step by dtype: those that are done, those that the model needs whatever
+    is computed again.
+    """
+
+    done: "Counter[str]"
+    of_model: "Counter[str]"
+
+
+def _bytes_accessed(compiled: jax.stages.Compiled) -> int | None:
+    """The bytes that a compiled program reads and writes; None where the compiler says nothing."""
+    cost = compiled.cost_analysis() or {}
+    if isinstance(cost, list):
+        (cost,) = cost
+    if "bytes accessed" not in cost:
+        return None
+    return int(cost["bytes accessed"])
 
 
 def _bytes(tree, with_host=False):

@@ -2,7 +2,7 @@
 
 import collections
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from jkeras.core.errors import explain
 
@@ -19,6 +19,9 @@ CALLED = re.compile(
 )
 CONDITION = re.compile(r"condition=%?([\w.\-]+)")
 NUMBER = re.compile(r"= s32\[\]\S* constant\((\d+)\)")
+# of groups of devices, their sizes: {{0,1},{2,3}}, or [groups, devices of each]<=...
+LISTED = re.compile(r"replica_groups=\{\{([\d,]*)\}")
+REGULAR = re.compile(r"replica_groups=\[\d+,(\d+)\]<=")
 TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 
@@ -40,21 +43,66 @@ def traffic(text: str) -> dict[str, int]:
     Raises:
         ValueError: the text is not one that can be read.
     """
+    moved = collections.Counter()
+    for kind, size, _ in _collectives(text):
+        moved[kind] += size
+    return dict(moved)
+
+
+def over_links(text: str, devices: int) -> float:
+    """The bytes that each device takes in over its links, by the algorithms for rings: of a part of
+    n in a group of g, an all-gather brings (g - 1) / g of its result, a reduce-scatter g - 1 times
+    it, an all-reduce both.
+
+    Args:
+        devices: that the program runs on, which are a group where it names none.
+
+    >>> over_links('''
+    ... ENTRY %main (x: f32[8]) -> f32[8] {
+    ...   ROOT %sum = f32[8]{0} all-reduce(%x), replica_groups={{0,1},{2,3}}, to_apply=%add
+    ... }''', 4)
+    32.0
+    """
+    total = 0.0
+    for kind, size, line in _collectives(text):
+        others = _size_of_group(line, devices) - 1
+        share = others / (others + 1)
+        if kind == "all-reduce":
+            share *= 2
+        elif kind == "reduce-scatter":
+            share = others
+        elif kind == "collective-permute":
+            share = 1
+        total += share * size
+    return total
+
+
+def _size_of_group(line: str, devices: int) -> int:
+    """How many devices a collective is among."""
+    listed = LISTED.search(line)
+    if listed:
+        return listed[1].count(",") + 1
+    regular = REGULAR.search(line)
+    if regular:
+        return int(regular[1])
+    return devices
+
+
+def _collectives(text: str) -> Iterator[tuple[str, int, str]]:
+    """(kind, bytes of its results as often as it runs, its line) of each collective."""
     lines, entry = _computations(text)
     if not entry:
         raise ValueError(explain("plan", "a program as text of HLO", repr(text[:80])))
-    moved = collections.Counter()
     waiting = [(entry, 1)]
     while waiting:
         name, times = waiting.pop()
         for line in lines.get(name, ()):
             found = OPERATION.match(line)
             if found and COLLECTIVE.fullmatch(found[2]) and not found[2].endswith(ENDS):
-                moved[found[2]] += times * _bytes(found[1], bool(found[3]))
+                yield found[2], times * _bytes(found[1], bool(found[3])), line
             inner = times * _trips(line, lines)
             for called in CALLED.findall(line):
                 waiting += [(one, inner) for one in re.findall(r"[\w.\-]+", called)]
-    return dict(moved)
 
 
 def _trips(line: str, lines: Mapping[str, list[str]]) -> int:

@@ -22,6 +22,7 @@ POLICIES = (
 )
 MODES = ("full", "activations", "larger_than", "list_of_layers", None)
 SCOPE = "remat scope"
+ALL_SAVED = "all saved"
 
 
 @public("keras.RematScope")
@@ -95,6 +96,15 @@ def policy_of(policy):
     return getattr(jax.checkpoint_policies, policy)
 
 
+def checkpointed(function: Callable[..., Any], policy: Any) -> Callable[..., Any]:
+    """A function whose inner values are computed again for the gradient, but where `ALL_SAVED` is
+    in force, as to count what a model needs whatever is saved of it.
+    """
+    if in_force.value_of(ALL_SAVED):
+        return function
+    return jax.checkpoint(function, policy=policy)
+
+
 @public("keras.remat")
 def remat(f: Callable[..., Any], *, policy: Any = None) -> Callable[..., Any]:
     """`f`, whose inner values are computed again for the gradient instead of being kept:
@@ -125,7 +135,7 @@ def remat(f: Callable[..., Any], *, policy: Any = None) -> Callable[..., Any]:
             args, kwargs = jax.tree_util.tree_unflatten(treedef, filled)
             return f(*args, **kwargs)
 
-        return jax.checkpoint(on_arrays, policy=policy)([leaves[i] for i in places])
+        return checkpointed(on_arrays, policy)([leaves[i] for i in places])
 
     return again
 
@@ -152,7 +162,7 @@ def execute(scope, layer, call, runner):
         and _elements_of(body, values) <= remat_scope.output_size_threshold
     ):
         return runner(layer, scope, call)
-    outputs, *effects = jax.checkpoint(body, policy=remat_scope.policy)(*values)
+    outputs, *effects = checkpointed(body, remat_scope.policy)(*values)
     body.hand_on(outputs, *effects)
     return outputs
 
