@@ -21,6 +21,7 @@ __all__ = exported(
         "jkeras.callbacks.schedule": "LearningRateScheduler ReduceLROnPlateau",
         "jkeras.callbacks.stopping": "EarlyStopping TerminateOnNaN",
         "jkeras.callbacks.tensorboard": "TensorBoard",
+        "jkeras.callbacks.throughput": "ThroughputMonitor",
         "jkeras.callbacks.tracking.tracker": "Tracker",
     },
 )

@@ -17,4 +17,5 @@ from jkeras.callbacks.schedule import ReduceLROnPlateau as ReduceLROnPlateau
 from jkeras.callbacks.stopping import EarlyStopping as EarlyStopping
 from jkeras.callbacks.stopping import TerminateOnNaN as TerminateOnNaN
 from jkeras.callbacks.tensorboard import TensorBoard as TensorBoard
+from jkeras.callbacks.throughput import ThroughputMonitor as ThroughputMonitor
 from jkeras.callbacks.tracking.tracker import Tracker as Tracker

@@ -2,21 +2,22 @@
 counted by how often they run.
 """
 
-import collections
 import math
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jkeras.programs.calls import inner_jaxprs
+from jkeras.programs.calls import call_of, inner_jaxprs
 from jkeras.programs.primitives import Kind, facts_of
-from jkeras.programs.walk import operations
+from jkeras.programs.walk import is_literal, operations
 
 if TYPE_CHECKING:
-    from jax.extend.core import JaxprEqn
+    from jax.extend.core import Jaxpr, JaxprEqn
 
 
 def count_operations(jaxpr: Any) -> int:
-    """Multiplications and additions of a jaxpr's matrix products and convolutions. A `while` whose
-    trips are not known counts as one.
+    """Multiplications and additions of a jaxpr's matrix products and convolutions; what no output
+    needs is none, as XLA leaves it out. A `while` whose trips are not known counts as one.
 
     >>> import jax, numpy as np
     >>> loop = lambda w, x: jax.lax.scan(lambda x, w: (x @ w, None), x, w)[0]
@@ -26,16 +27,16 @@ def count_operations(jaxpr: Any) -> int:
     return operations_by_dtype(jaxpr).total()
 
 
-def operations_by_dtype(jaxpr: Any) -> collections.Counter[str]:
+def operations_by_dtype(jaxpr: Any) -> Counter[str]:
     """The same by the dtype of what is multiplied.
 
     >>> import jax, numpy as np
     >>> narrow = lambda x, y: x.astype("bfloat16") @ y.astype("bfloat16") + x @ y
     >>> jaxpr = jax.make_jaxpr(narrow)(np.ones((4, 4), "float32"), np.ones((4, 4), "float32"))
-    >>> dict(operations_by_dtype(jaxpr.jaxpr))
-    {'bfloat16': 128, 'float32': 128}
+    >>> sorted(operations_by_dtype(jaxpr.jaxpr).items())
+    [('bfloat16', 128), ('float32', 128)]
     """
-    return sum(map(_of_operation, jaxpr.eqns), collections.Counter())
+    return _of_program(jaxpr, [True] * len(jaxpr.outvars)).counts
 
 
 def has_kernels(jaxpr: Any) -> bool:
@@ -48,26 +49,91 @@ def has_kernels(jaxpr: Any) -> bool:
     return any(facts_of(eqn.primitive.name).kind is Kind.KERNEL for eqn in operations(jaxpr.eqns))
 
 
-def _of_operation(eqn: "JaxprEqn") -> collections.Counter[str]:
+class Live(NamedTuple):
+    """What the wanted outputs of a program or an operation need.
+
+    Attributes:
+        counts: operations by dtype.
+        inputs: whether they need each of its inputs.
+    """
+
+    counts: Counter[str]
+    inputs: list[bool]
+
+
+def _of_program(jaxpr: "Jaxpr", wanted: Sequence[bool]) -> Live:
+    """What some outputs of a program need."""
+    needed = set(_values(jaxpr.outvars, wanted))
+    counts: Counter[str] = Counter()
+    for eqn in reversed(jaxpr.eqns):
+        outputs = [output in needed for output in eqn.outvars]
+        if not any(outputs) and not eqn.effects:
+            continue
+        live = _of_operation(eqn, outputs)
+        counts.update(live.counts)
+        needed.update(_values(eqn.invars, live.inputs))
+    return Live(counts, [given in needed for given in jaxpr.invars])
+
+
+def _values(atoms: Sequence[Any], chosen: Sequence[bool]) -> Iterator[Any]:
+    """The chosen ones of what stands for values, numbers left out."""
+    for atom, is_chosen in zip(atoms, chosen):
+        if is_chosen and not is_literal(atom):
+            yield atom
+
+
+def _of_operation(eqn: "JaxprEqn", wanted: list[bool]) -> Live:
+    """What some outputs of an operation need: all of its inputs, but where it is a loop over steps
+    or a call, into which one can look.
+    """
     kind = facts_of(eqn.primitive.name).kind
+    if kind is Kind.SCAN:
+        return _of_scan(eqn, wanted)
+    call = call_of(eqn)
+    if call is not None and len(call.jaxpr.invars) == len(eqn.invars):
+        return _of_program(call.jaxpr, wanted)
     if kind is Kind.CONTRACTION:
-        (contracted, _), _ = eqn.params["dimension_numbers"]
-        left = eqn.invars[0].aval.shape
-        count = 2 * math.prod(left[i] for i in contracted) * eqn.outvars[0].aval.size
-        return _of_dtype(eqn, count)
-    if kind is Kind.CONVOLUTION:
-        kernel = eqn.invars[1].aval.shape
-        outputs = kernel[eqn.params["dimension_numbers"].rhs_spec[0]]
-        each = math.prod(kernel) // outputs
-        count = 2 * each * eqn.outvars[0].aval.size // eqn.params["batch_group_count"]
-        return _of_dtype(eqn, count)
-    inner = [operations_by_dtype(jaxpr) for jaxpr in inner_jaxprs(eqn.params)]
-    if kind is Kind.COND:
-        return max(inner, key=collections.Counter.total, default=collections.Counter())
-    times = eqn.params["length"] if kind is Kind.SCAN else 1
-    every = sum(inner, collections.Counter())
-    return collections.Counter({dtype: times * count for dtype, count in every.items()})
+        counts = _of_dtype(eqn, _of_product(eqn))
+    elif kind is Kind.CONVOLUTION:
+        counts = _of_dtype(eqn, _of_convolution(eqn))
+    else:
+        inner = [operations_by_dtype(jaxpr) for jaxpr in inner_jaxprs(eqn.params)]
+        if kind is Kind.COND:
+            counts = max(inner, key=Counter.total, default=Counter())
+        else:
+            counts = sum(inner, Counter())
+    return Live(counts, [True] * len(eqn.invars))
 
 
-def _of_dtype(eqn: "JaxprEqn", count: int) -> collections.Counter[str]:
-    return collections.Counter({str(eqn.invars[0].aval.dtype): count})
+def _of_scan(eqn: "JaxprEqn", wanted: list[bool]) -> Live:
+    """What some outputs of a loop need: what it carries is needed, too, where a later step takes it
+    for them.
+    """
+    body = eqn.params["jaxpr"].jaxpr
+    consts, carried = eqn.params["num_consts"], eqn.params["num_carry"]
+    begin, end = consts, consts + carried
+    live = _of_program(body, wanted)
+    while any(live.inputs[begin + i] and not wanted[i] for i in range(carried)):
+        both = [one or other for one, other in zip(wanted, live.inputs[begin:end])]
+        wanted = [*both, *wanted[carried:]]
+        live = _of_program(body, wanted)
+    times = eqn.params["length"]
+    counts = Counter({dtype: times * count for dtype, count in live.counts.items()})
+    return Live(counts, [*live.inputs[:begin], *wanted[:carried], *live.inputs[end:]])
+
+
+def _of_product(eqn: "JaxprEqn") -> int:
+    (contracted, _), _ = eqn.params["dimension_numbers"]
+    left = eqn.invars[0].aval.shape
+    return 2 * math.prod(left[i] for i in contracted) * eqn.outvars[0].aval.size
+
+
+def _of_convolution(eqn: "JaxprEqn") -> int:
+    kernel = eqn.invars[1].aval.shape
+    outputs = kernel[eqn.params["dimension_numbers"].rhs_spec[0]]
+    each = math.prod(kernel) // outputs
+    return 2 * each * eqn.outvars[0].aval.size // eqn.params["batch_group_count"]
+
+
+def _of_dtype(eqn: "JaxprEqn", count: int) -> Counter[str]:
+    return Counter({str(eqn.invars[0].aval.dtype): count})

@@ -60,7 +60,52 @@ def test_operations_of_loops_and_branches():
 
     assert operations(scanned, x, w) == 7 * once
     assert operations(chosen, x, w) == 2 * once
-    assert operations(jax.grad(lambda w: (x @ w).sum()), w) == 2 * once  # its value is dead
+    assert operations(jax.grad(lambda w: (x @ w).sum()), w) == once  # its value is dead
+
+
+def test_what_no_output_needs_is_no_operation():
+    x, w = np.ones((2, 4)), np.ones((4, 4))
+    once = 2 * 2 * 4 * 4
+
+    def counted(x, w):
+        def body(carried, _):
+            count, y, z = carried
+            return (count + 1, y @ w, jnp.tanh(z) @ w + y @ w), (y @ w).sum()
+
+        (count, y, z), sums = jax.lax.scan(body, (0, x, x), None, length=7)
+        return {"count": count, "y": y, "z": z, "sums": sums}
+
+    def only(name):
+        return lambda x, w: jax.jit(counted)(x, w)[name]
+
+    assert operations(only("count"), x, w) == 0
+    assert operations(only("y"), x, w) == 7 * once
+    assert operations(only("sums"), x, w) == 7 * 2 * once  # `y` is carried on for it
+    assert operations(only("z"), x, w) == 7 * 3 * once  # `y` and both of its own
+    assert operations(jax.checkpoint(only("count")), x, w) == 0
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x, w: jax.nn.relu(x) @ w, lambda x, w: jnp.tanh(x @ w)]
+)
+def test_operations_of_a_gradient_are_those_of_xla(function):
+    x, w = np.ones((8, 16), "float32"), np.ones((16, 16), "float32")
+    step = jax.grad(lambda w, x: (function(x, w) ** 2).sum(), argnums=(0, 1))
+    compiled = jax.jit(step).lower(w, x).compile().as_text()
+    products = compiled.count(" dot(") + compiled.count("__onednn$matmul")
+    assert operations(step, w, x) == 3 * 2 * 8 * 16 * 16
+    assert products == 3
+
+
+def test_microbatches_do_what_the_batch_does():
+    """Their first pass, over what divides means, needs no product."""
+
+    def net(**options):
+        model = jkeras.Sequential([jkeras.Input((6,)), layers.Dense(8, "relu"), layers.Dense(2)])
+        model.compile("adam", "mse", **options)
+        return model
+
+    assert net(microbatches=4).plan(32).flops == net().plan(32).flops
 
 
 PROGRAM = """

@@ -102,6 +102,7 @@ def scoped(mode):
 V5E = device("TPU v5 lite", num_cores=1)
 
 
+@pytest.mark.promise("Operations count once, also where a block is computed again")
 @pytest.mark.parametrize(
     "plain, again", [(chain(False), chain(True)), (scoped(None), scoped("full"))]
 )
@@ -115,6 +116,7 @@ def test_what_is_computed_again_is_not_what_the_model_needs(plain, again, monkey
     assert again.roofline.memory == pytest.approx(again.bytes_accessed / 819e9)
 
 
+@pytest.mark.promise("What a step takes at least follows from it where the chip is known")
 def test_the_largest_binds():
     roofline = Roofline(operations=2.0, memory=3.0, network=1.0, model=1.5)
     assert (roofline.seconds, roofline.bound, roofline.mfu) == (3.0, "memory", 0.5)

@@ -19,7 +19,7 @@ MODELS = """
     compiled_metrics asks_for_privacy stored_compile_config private_record take_private_record
     was_private init_opt_state join_members layers_in_lines metrics_of_layers new_layout
     other_members recorded_shapes types_of_inputs graph_class rebuilt without_first
-    warn_of_padding refuse_ensemble for_prediction prepared
+    fit_timing warn_of_padding refuse_ensemble for_prediction prepared
     predict_classes predict_proba fit_generator evaluate_generator predict_generator
     end_where finder record_of_file
     extra_counters extra_links new_predictor of_list predictor_of_each recorded

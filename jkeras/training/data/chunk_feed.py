@@ -3,6 +3,7 @@ one transfer, and the steps into one dispatch.
 """
 
 import collections
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,7 +83,9 @@ class ChunkFeed(OrderedFeed):
     def _next_chunk(self) -> None:
         if self._chunks is None:
             self._chunks = Prefetched(self._read())
+        start = time.perf_counter()
         self._chunk = next(self._chunks)
+        self.waited += time.perf_counter() - start
         self._done = 0
 
     def _read(self) -> Iterator[tuple[Batch, jax.Array]]:

@@ -3,6 +3,7 @@ host after another. A feed says what is to be dispatched; `loop.Runner` does it.
 """
 
 import contextlib
+import time
 import typing
 from collections.abc import Callable, Iterator
 
@@ -50,9 +51,11 @@ class OrderedFeed:
         order: the rows of the steps of full size.
         whole: number of steps of full size; a smaller batch behind them, if it may not be padded,
             is not among them.
+        waited: the seconds that the loop waited for rows.
     """
 
     state = None  # of an iterator
+    waited = 0.0
 
     def __init__(
         self,
@@ -120,7 +123,10 @@ class HostFeed:
 
     Attributes:
         at: number of the next batch.
+        waited: the seconds that the loop waited for batches.
     """
+
+    waited = 0.0
 
     def __init__(
         self,
@@ -160,7 +166,9 @@ class HostFeed:
 
     def _has_next(self) -> bool:
         if self.next is None:
+            start = time.perf_counter()
             self.next = next(self.batches, None)
+            self.waited += time.perf_counter() - start
         return self.next is not None
 
     def take(self, most: int) -> Iterator[Work]:

@@ -9,8 +9,10 @@ import jax
 import numpy as np
 
 from jkeras.callbacks import CallbackList
+from jkeras.callbacks.timing import OneStep, Timing, timed
 from jkeras.core.errors import about
 from jkeras.core.system.signals import Signals, Terminated
+from jkeras.ops.kernels import outside_loops
 from jkeras.training.data.source import Source
 from jkeras.training.loop.evaluating import Evaluating
 from jkeras.training.loop.loop import Runner, Span
@@ -18,6 +20,7 @@ from jkeras.training.loop.nan_loss import NaNLoss
 from jkeras.training.step.layout import state_layout
 from jkeras.training.step.nonfinite import Watch
 from jkeras.training.step.stacked import loop_layout
+from jkeras.training.step.step import train_step_on
 from jkeras.training.loop.ownership import state_owner
 from jkeras.training.loop.pace import steps_of_epoch
 from jkeras.training.loop.preemption import Preemption
@@ -129,8 +132,25 @@ class Fitting:
         position = self.resume.start(self.options.initial_epoch)
         self._reached = position, None
         self.callbacks.on_train_begin()
+        if self.model.fit_timing is not None:
+            self._time_what_comes(self.model.fit_timing)
         self.signals.check()
         return position, self.resume.found and self.model.stop_training
+
+    def _time_what_comes(self, timing: Timing) -> None:
+        """Tells who asks for the time of the training what a step of it is."""
+        timing.waited = self.runner.waited
+        timing.step = self._one_step
+        timing.rows = None
+        if self.options.steps in (None, self.source.num_batches):
+            timing.rows = getattr(self.source, "size", None)
+
+    def _one_step(self) -> OneStep:
+        """A step of one model with what it takes."""
+        layout, state = self.layout, self.owner.peek()
+        step = outside_loops(train_step_on(self.model, layout.of_step()))
+        models = np.size(state.step)
+        return OneStep(step, layout.single(state), self.source.shapes(), models)
 
     def _begin_epoch(self, position: Position) -> None:
         if not position.step:
@@ -155,7 +175,7 @@ class Fitting:
         self.resume.before_validation()
         self._reached = position, before
         try:
-            with about("`validation_data`"):
+            with about("`validation_data`"), timed(self.model, "validation"):
                 results = self.validation.run(self.owner, self.signals)
         except BaseException:
             self.owner.replace(lambda state: before)  # which may have failed on the device

@@ -107,6 +107,7 @@ class Runner:
         else:
             self.pace = cached(model, f"{kind}_pace", layout.key, Pace)
         self.taken = 0
+        self._waited = 0.0
         self.keeps_state = False
         self.looking: Looking | None = None
         self._retraces = Retraces(model, kind)
@@ -122,10 +123,15 @@ class Runner:
     def restart(self) -> None:
         """Lets the next epoch begin at the first batch, and stops what makes batches."""
         if self._feed is not None:
+            self._waited += self._feed.waited
             self._feed.close()
         self._feed = self.generators = None
 
     close = restart
+
+    def waited(self) -> float:
+        """The seconds that it waited for data, over all epochs."""
+        return self._waited + getattr(self._feed, "waited", 0.0)
 
     def position(self) -> tuple[int, int] | None:
         """(epoch in which the feed began, batches of it that were taken), or None between feeds."""

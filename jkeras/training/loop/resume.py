@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from jkeras.callbacks import CallbackList
+from jkeras.callbacks.timing import timed
 from jkeras.core.errors import SerializationError, readable
 from jkeras.core.session import host_random
 from jkeras.core.session.processes import gathered_from_all
@@ -183,7 +184,8 @@ class Resume:
 
         like = self.owner.layout.whole(self.owner.peek())
         try:
-            return self.checkpointer.restore(like)
+            with timed(self.runner.model, "checkpoint"):
+                return self.checkpointer.restore(like)
         except StructureMismatch as error:
             _, extra = self.checkpointer.restore(like, missing="init", unexpected="ignore")
             seed = extra["seed"]
@@ -393,9 +395,10 @@ class Resume:
             "callbacks": self.callbacks.get_state(),
             "privacy": self.protection.kept(state),
         }
-        for tier in self.checkpointer.tiers if tiers is None else tiers:
-            tier.save(state, extra, metrics=metrics)
-            self._since[tier.folder] = 0
+        with timed(self.runner.model, "checkpoint"):
+            for tier in self.checkpointer.tiers if tiers is None else tiers:
+                tier.save(state, extra, metrics=metrics)
+                self._since[tier.folder] = 0
 
     def _generators(self) -> dict[str, typing.Any]:
         """What a checkpoint keeps of the generators that Keras draws from: where they were when the

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
 from jkeras import optimizers
+from jkeras.callbacks.timing import Timing
 from jkeras.core.names import registry
 from jkeras.core.graph.keras_tensor import refuse_cycles
 from jkeras.core.errors import ArgumentError, check_choice
@@ -66,6 +67,7 @@ class Compilable:
     compilation = Compilation()  # what `compile` sets
     compiled = False
     stop_training = stop_evaluating = stop_predicting = False
+    fit_timing: Timing | None = None  # of a training, where a callback asks for it
     compile_seconds = 0.0  # what tracing and compiling took in the last `fit` or `evaluate`
     _opt_state = _train_key = _last_layout = privacy_account = lora_to_come = None
     record_of_file = None  # of privacy, as the file said that the model is of
