@@ -104,13 +104,14 @@ class Plan:
     text: str = dataclasses.field(repr=False)
 
     def __str__(self) -> str:
-        of = "" if self.available is None else f" of {_size(self.available)}"
+        of = "" if self.available is None else f" of {size_in_words(self.available)}"
+        fits = "yes" if self.fits else "no"
         rows = [
-            ("fits", f"{'yes' if self.fits else 'no'} ({_size(self.needed)}{of} on each device)"),
-            *((name, _size(size)) for name, size in self.memory._asdict().items()),
+            ("fits", f"{fits} ({size_in_words(self.needed)}{of} on each device)"),
+            *((name, size_in_words(size)) for name, size in self.memory._asdict().items()),
             ("operations", f"{self.flops:.3g} a step"),
             *(
-                (name, f"{_size(size)} a device and step")
+                (name, f"{size_in_words(size)} a device and step")
                 for name, size in self.collectives.items()
             ),
             *self._rows_of_time(),
@@ -124,7 +125,8 @@ class Plan:
         """The rows of the table about what a step takes of the device's time."""
         rows = []
         if self.bytes_accessed is not None:
-            rows.append(("read and written", f"{_size(self.bytes_accessed)} a device and step"))
+            accessed = f"{size_in_words(self.bytes_accessed)} a device and step"
+            rows.append(("read and written", accessed))
         if self.roofline is not None:
             at_least = f"{1000 * self.roofline.seconds:.3g} ms, bound by {self.roofline.bound}"
             rows.append(("a step takes at least", at_least))
@@ -132,7 +134,12 @@ class Plan:
         return rows
 
 
-def _size(size: int) -> str:
+def size_in_words(size: int) -> str:
+    """A number of bytes for a reader.
+
+    >>> size_in_words(3 * 2**29), size_in_words(2**19)
+    ('1.50 GiB', '0.5 MiB')
+    """
     if size >= 1024 * MIB:
         return f"{size / 2**30:.2f} GiB"
     return f"{size / MIB:.1f} MiB"

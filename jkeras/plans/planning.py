@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
-from jkeras.core.errors import check_choice, explain
+from jkeras.core.errors import check_choice, check_whole, explain
 from jkeras.core.session.settings import settings
 from jkeras.distribution.chips import chip_of
 from jkeras.distribution.strategies import DataParallel
@@ -116,8 +116,8 @@ def find_batch_size(
             replicas = settings.distribution.num_model_replicas
 
     def planned(rows):
-        batch = rows if x is None else (_of_rows(x, rows),)
-        labels = None if y is None else _of_rows(y, rows)
+        batch = rows if x is None else (of_rows(x, rows),)
+        labels = None if y is None else of_rows(y, rows)
         return plan(model, batch, labels, topology=topology)
 
     return _largest(planned, replicas)
@@ -210,9 +210,10 @@ def _cut(value):
 def _shapes(model, batch, y, dtype):
     """(x, y, sample_weight) as shapes."""
     if isinstance(batch, numbers.Integral):
+        check_whole("batch", batch, at_least=1)
         build_for_training(model)
-        _check_sizes_known(model)
-        x = _of_rows(input_shapes(model), int(batch))
+        check_sizes_known(model)
+        x = of_rows(input_shapes(model), int(batch))
     elif isinstance(batch, tuple) and all(isinstance(n, numbers.Integral) for n in batch):
         x = _shape(batch, dtype or _dtype_of_input(model))
     else:
@@ -226,7 +227,7 @@ def _shapes(model, batch, y, dtype):
     return map_structure(_as_shape, (x, y, None))
 
 
-def _check_sizes_known(model):
+def check_sizes_known(model):
     """Raises ValueError where an input has another axis of unknown size than that of rows: what a
     step takes would be told of one position.
     """
@@ -247,7 +248,7 @@ def _has_dtype(value):
     return hasattr(value, "dtype")
 
 
-def _of_rows(values, rows):
+def of_rows(values, rows):
     """The shapes of so many rows."""
     return map_structure(lambda v: _shape((rows, *np.shape(v)[1:]), v.dtype), values)
 

@@ -9,6 +9,7 @@ __all__ = exported(
         "jkeras.training.shell.lr_finder": "find_lr",
         "jkeras.training.step.initial_state": "init_train_state",
         "jkeras.plans.planning": "find_batch_size",
+        "jkeras.search.recommending": "recommend",
         "jkeras.training.step.per_example": "per_example_grad",
         "jkeras.training.step.step": "make_eval_step make_predict_step make_train_step",
     },

@@ -1,5 +1,6 @@
 # Written by `python -m tests.make_stubs`.
 from jkeras.plans.planning import find_batch_size as find_batch_size
+from jkeras.search.recommending import recommend as recommend
 from jkeras.training.shell.lr_finder import find_lr as find_lr
 from jkeras.training.step.initial_state import init_train_state as init_train_state
 from jkeras.training.step.per_example import per_example_grad as per_example_grad

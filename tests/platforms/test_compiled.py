@@ -334,3 +334,31 @@ def test_steps_are_as_good_as_by_hand(name):
         assert own["bytes"] <= 1.02 * by_hand["bytes"]
         assert own["temporaries"] <= 1.05 * by_hand["temporaries"]
         assert own["copied"] < 4096 and own["to host"] == 0  # the logs alone
+
+
+@pytest.mark.parametrize("kind", EIGHT)
+def test_a_way_to_train_is_recommended(kind):
+    """The compiler says of each choice what it says of a model that is made for it."""
+    choices = jkeras.training.recommend(dense(), EIGHT[kind], batch=64, verbose=0)
+    assert [one.layout.partition(" ")[0] for one in choices.others] == []
+    assert {one.layout for one in choices} >= {"data in parts", "weights in parts (FSDP)"}
+    best = choices[0]
+    with best.scope():
+        model = dense()
+    found = model.plan(64)
+    assert (found.memory, found.flops) == (best.plan.memory, best.plan.flops)
+    assert found.roofline == best.plan.roofline
+    assert all(one.seconds >= best.seconds > 0 for one in choices)
+
+
+def test_what_does_not_fit_is_computed_again():
+    model = jkeras.Sequential([jkeras.Input((1024, 1024)), layers.Stack(deep(), 24)])
+    model.compile("adam", "mse")
+    choices = jkeras.training.recommend(model, "v5e:1x1", batch=64, verbose=0)
+    assert not choices.others[0].options and "of 15.75 GiB" in choices.others[0].reason
+    assert any(one.options.get("remat") for one in choices)
+    assert all(one.plan.needed < 15.75 * 2**30 for one in choices)
+
+
+def deep():
+    return jkeras.Sequential([layers.Dense(1024, "gelu"), layers.Dense(1024, "gelu")])

@@ -209,3 +209,102 @@ def test_dropout_draws_the_same_again():
 
         found.append((params, jax.jit(jax.value_and_grad(loss))(params)))
     assert_trees_close(found[0][1], found[1][1], rtol=1e-5)
+
+
+# ---------------------------------------------------------------- compile(remat=...)
+
+
+def blocks(name):
+    """Models of several kinds, and how many parts of each are computed again."""
+    block = lambda: jkeras.Sequential([layers.Dense(WIDTH, "silu"), layers.Dense(WIDTH)])  # noqa: E731
+    kinds = {
+        "plain layers": lambda: [layers.Dense(WIDTH, "silu"), layers.Dense(WIDTH)],
+        "models in it": lambda: [block(), layers.Dense(WIDTH), block()],
+        "models in models": lambda: [jkeras.Sequential([block(), block()]), block()],
+        "layers of layers": lambda: [layers.Bidirectional(layers.LSTM(WIDTH // 2))],
+        "stack": lambda: [layers.Stack(block(), 3)],
+    }
+    shape = (4, WIDTH) if name == "layers of layers" else (WIDTH,)
+    return jkeras.Sequential([jkeras.Input(shape), *kinds[name]()])
+
+
+def trained(name, **options):
+    jkeras.utils.set_random_seed(0)
+    model = blocks(name)
+    model.compile("sgd", "mse", **options)
+    x = normal(8, *model.input_shape[1:])
+    return model, model.fit(x, normal(8, WIDTH, seed=1), epochs=2, verbose=0).history["loss"]
+
+
+def step_of(model):
+    state = jkeras.training.init_train_state(model, 0)
+    x, y = normal(8, *model.input_shape[1:]), normal(8, WIDTH)
+    return str(jax.make_jaxpr(jkeras.training.make_train_step(model))(state, (x, y)))
+
+
+@pytest.mark.parametrize("remat", [True, "dots_saveable"])
+@pytest.mark.parametrize(
+    "name, parts",
+    [
+        ("plain layers", 2),
+        ("models in it", 2),
+        ("models in models", 3),
+        ("layers of layers", 1),
+        ("stack", 1),
+    ],
+)
+def test_compile_computes_blocks_again(name, parts, remat):
+    plain, losses = trained(name)
+    model, again = trained(name, remat=remat)
+    np.testing.assert_allclose(again, losses, rtol=1e-5)
+    for one, other in zip(model.get_weights(), plain.get_weights()):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    own = step_of(plain).lower().count("remat")  # what layers do by themselves
+    assert step_of(model).lower().count("remat") >= own + parts
+
+
+def test_compile_without_a_word_leaves_layers_as_they_were_made():
+    with jkeras.RematScope("full"):
+        model = blocks("plain layers")
+    model.compile("sgd", "mse")
+    assert all(layer.remat_scope for layer in model.layers)
+    model.compile("sgd", "mse", remat=False)
+    assert not any(layer.remat_scope for layer in model.layers)
+    own = step_of(trained("plain layers")[0]).lower().count("remat")
+    assert step_of(model).lower().count("remat") == own
+
+
+def test_compile_again_takes_effect_after_a_training():
+    model, _ = trained("stack")
+    assert model.layers[0].remat is False
+    x, y = normal(8, WIDTH), normal(8, WIDTH, seed=1)
+    model.compile("sgd", "mse", remat="dots_saveable")
+    model.fit(x, y, verbose=0)
+    assert model.layers[0].remat == "dots_saveable"
+    assert step_of(model).lower().count("remat") > step_of(trained("stack")[0]).lower().count(
+        "remat"
+    )
+
+
+@pytest.mark.parametrize("remat", ["never_seen", 3, "save_only_these_names"])
+def test_compile_refuses_what_is_no_policy(remat):
+    with pytest.raises(ValueError, match="policy"):
+        blocks("plain layers").compile("sgd", "mse", remat=remat)
+
+
+def test_compile_refuses_a_model_without_layers():
+    class Late(jkeras.Model):
+        def build(self, shape):
+            self.dense = layers.Dense(2)
+            self.dense.build(shape)
+
+        def call(self, x):
+            return self.dense(x)
+
+    model = Late()
+    with pytest.raises(ValueError, match="received none. To fix it: build it"):
+        model.compile("sgd", "mse", remat=True)
+    model.compile("sgd", "mse", remat=False)
+    model(np.ones((2, 3)))
+    model.compile("sgd", "mse", remat=True)
+    assert model.dense.remat_scope is not None

@@ -138,12 +138,12 @@ class WeightView:
         if not recursive:
             return ([self] if include_self else []) + self._layers
         order = {self: None}
-        waiting = _layers_right_below(self)[::-1]
+        waiting = layers_right_below(self)[::-1]
         while waiting:
             layer = waiting.pop()
             if layer not in order:
                 order[layer] = None
-                waiting += _layers_right_below(layer)
+                waiting += layers_right_below(layer)
         return list(order)[0 if include_self else 1 :]
 
     @property
@@ -300,9 +300,9 @@ def _through_layers(layer: WeightView) -> Iterator[WeightView]:
                     waiting.append(child)
 
 
-def _layers_right_below(module: Module) -> list[WeightView]:
+def layers_right_below(module: Module) -> list[WeightView]:
     """The layers that a module holds, in its lists and dicts too, in its own order."""
     layers = []
     for _, child in children_of(module):
-        layers += [child] if isinstance(child, WeightView) else _layers_right_below(child)
+        layers += [child] if isinstance(child, WeightView) else layers_right_below(child)
     return layers

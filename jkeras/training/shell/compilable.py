@@ -93,6 +93,7 @@ class Compilable:
         auto_scale_loss: bool = True,
         *,
         microbatches: int = 1,
+        remat: bool | str | None = None,
         nonfinite: Literal["raise", "stop", "skip"] | None = None,
         adversarial: Any = None,
         privacy: Any = UNSAID,
@@ -119,6 +120,13 @@ class Compilable:
                 batch: the gradient is that of the whole batch, with its weights and masks, in the
                 memory of a microbatch. Batch statistics are those of a microbatch. Not written to
                 files, which Keras could not read.
+            remat: True: what is inside a block of the model is computed again for the gradient
+                instead of being saved, which takes time and saves memory (Chen et al. 2016,
+                arXiv:1604.06174); the name of a policy of `jax.checkpoint_policies`, such as
+                "dots_saveable", saves some of it; False: all is saved; None: as its layers were
+                made. Blocks are those of each `Stack`, layers made of layers, and models within the
+                model; of a model that has none, its layers. Numbers stay the same. Not written to
+                files, but for that of a `Stack`.
             nonfinite: what to do at a step that would bring NaN or infinity into the model: "raise"
                 an error, "stop" the training, or "skip" the step and go on; in each case the model
                 stays what it was before the step, optimizer and metrics too. None: go on with them.
@@ -182,6 +190,10 @@ class Compilable:
             arguments={"optimizer": optimizer_argument, **dict(zip(names, reported)), **written},
             **written,
         )
+        if remat is not None:
+            from jkeras.training.shell.remat_blocks import set_remat
+
+            set_remat(self, remat)
         self._take(compilation, asks_for_privacy)
         if lora is not None:
             self.set_untracked(lora_to_come=lora)

@@ -1,0 +1,382 @@
+"""`recommend`: how to train a model on devices, found by compiling its step in several ways."""
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+from jkeras.core.errors import check_whole, explain, readable
+from jkeras.core.names.registry import public
+from jkeras.core.say import console
+from jkeras.core.session.settings import settings
+from jkeras.distribution import FSDP, AutoParallel, DataParallel, Topology
+from jkeras.distribution.strategies import Distribution
+from jkeras.models.cloning import clone_model
+from jkeras.plans.plan import Plan, size_in_words
+from jkeras.plans.planning import check_sizes_known, of_rows
+from jkeras.training.shell.compilable import Compilable
+from jkeras.training.shell.remat_blocks import set_remat
+from jkeras.training.step.building import input_shapes
+from jkeras.training.step.compiled import Compilation
+from jkeras.training.step.nonfinite import counter
+from jkeras.training.types import Structure
+
+if TYPE_CHECKING:
+    from jkeras.training.shell.trainer import Trainer
+
+SHARED_BY = (2, 4, 8)  # devices that have a layer together
+REMAT = ("dots_with_no_batch_dims_saveable", True)  # the one that computes less again comes first
+MOST_MICROBATCHES = 16
+Options = dict[str, Any]  # arguments of `compile`
+Maker = Callable[[], Distribution] | None  # of a distribution; None: there is one device
+BEST = 3  # choices that are printed
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """A way to train a model, and what a step of it takes.
+
+    Attributes:
+        layout: how it lies on the devices, in words.
+        rows: of a batch, on all devices together.
+        options: for `compile`: "remat", "microbatches".
+        plan: of a step; None where the compiler refused it for another reason than its memory.
+        reason: why it cannot be taken; "": it can.
+        make_distribution: makes the distribution; None: there is one device.
+
+    >>> Choice("one device", 32, {"microbatches": 2}, None, "it needs 3.0 of 2.0 GiB")
+    one device, 32 rows, microbatches=2: it needs 3.0 of 2.0 GiB
+    """
+
+    layout: str
+    rows: int
+    options: Options
+    plan: Plan | None
+    reason: str
+    make_distribution: Maker = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can be taken."""
+        return not self.reason
+
+    @property
+    def seconds(self) -> float | None:
+        """Of a step, at least; None where that is not known."""
+        if self.plan is None or self.plan.roofline is None:
+            return None
+        return self.plan.roofline.seconds
+
+    def scope(self) -> contextlib.AbstractContextManager:
+        """A block in which a model is made for it, on the devices that were asked for."""
+        if self.make_distribution is None:
+            return contextlib.nullcontext()
+        return self.make_distribution().scope()
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        return f"{self.layout}, {self.rows} rows{options}: {self._in_words()}"
+
+    def _in_words(self) -> str:
+        if self.reason:
+            return self.reason
+        memory = f"{size_in_words(self.plan.needed)} on each device"
+        if self.seconds is None:
+            return memory
+        roofline = self.plan.roofline
+        return (
+            f"at least {1000 * roofline.seconds:.3g} ms a step ({roofline.bound}), "
+            f"MFU at most {roofline.mfu:.0%}, {memory}"
+        )
+
+
+class Choices(list):
+    """The choices that can be taken, the best one first; printed are three, and all others.
+
+    Attributes:
+        others: those that cannot, with the reason of each.
+    """
+
+    def __init__(self, choices: Sequence[Choice], others: Sequence[Choice]) -> None:
+        super().__init__(choices)
+        self.others = list(others)
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, [*self[:BEST], *self.others]))
+
+
+@public("jkeras.training.recommend")
+def recommend(
+    model: "Trainer | Callable[..., Trainer]",
+    topology: Topology | str | None = None,
+    *,
+    batch: int | Sequence[int],
+    y: Any = None,
+    length: int | None = None,
+    most: int = 24,
+    verbose: int = 1,
+) -> Choices:
+    """Ways to train a model on devices, the fastest one first, by compiling its step for them;
+    nothing is run.
+
+    Tried are layouts (the batch in parts, weights in parts, layers in parts), and for each, until
+    it fits, what is computed again for the gradient, microbatches, and the optimizer's state in the
+    memory of the host. Those are ordered by the rows that a second takes at most, by what the chips
+    can do: see `Plan.roofline`. That is no measurement: what comes close together should be run.
+
+    Args:
+        model: a compiled model that can be cloned, or a function that makes one: it is called with
+            arguments for `compile`, such as `microbatches=2`.
+        topology: devices that need not be here, such as "v5e:4x4"; None: the one that is here, or
+            those of the distribution in whose scope this is called.
+        batch: rows of a batch on all devices together, or several numbers of which one is to be
+            chosen.
+        y: labels for one row, arrays or `jax.ShapeDtypeStruct`s, where they do not follow from the
+            outputs.
+        length: of inputs (rows, length), where the model leaves it open.
+        most: as many steps are compiled.
+        verbose: 1: a line for each step that is compiled.
+
+    Raises:
+        ValueError: no number of rows can be cut evenly over the devices.
+        ImportError: the devices' compiler is not installed.
+
+    >>> import jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((256,)), jkeras.layers.Dense(1024)])
+    >>> model.compile("adam", "mse")
+    >>> (choice,) = recommend(model, batch=32, verbose=0)  # on the CPU that is here
+    >>> choice.layout, choice.options, choice.fits
+    ('one device', {}, True)
+    """
+    if isinstance(topology, str):
+        topology = Topology(topology)
+    sizes = [batch] if isinstance(batch, int) else list(batch)
+    for size in sizes:
+        check_whole("batch", size, at_least=1)
+    make, shapes = _maker(model, length)
+    search = _Search(make, shapes, topology, y, most, verbose)
+    tried = [choice for layout in _layouts(topology) for choice in search.of(layout, sizes)]
+    if not tried:
+        count = len(topology.devices)
+        raise ValueError(explain("recommend", f"`batch` in parts for {count} devices", str(batch)))
+    fitting = sorted((one for one in tried if one.fits), key=_seconds_of_a_row)
+    return Choices(fitting, [one for one in tried if not one.fits])
+
+
+def _seconds_of_a_row(choice: Choice) -> tuple[float, int]:
+    """What choices are ordered by; of two that take as long, or of which that is unknown, the one
+    that takes less memory comes first.
+    """
+    return (choice.seconds or 0.0) / choice.rows, choice.plan.needed
+
+
+def _maker(
+    model: Any, length: int | None
+) -> "tuple[Callable[..., Trainer], Callable[[int], Structure]]":
+    """(what makes the model, given arguments for `compile`; the batch of so many rows, for a
+    plan).
+    """
+
+    def of_length(rows: int) -> Structure:
+        return rows if length is None else (rows, length)
+
+    if not isinstance(model, Compilable):
+        return model, of_length
+
+    def of_model(rows: int) -> Structure:
+        if length is not None:
+            return of_length(rows)
+        check_sizes_known(model)
+        return (of_rows(input_shapes(model), rows),)
+
+    return functools.partial(_cloned, model), of_model
+
+
+def _cloned(model: "Trainer", remat: bool | str | None = None, microbatches: int = 1) -> "Trainer":
+    """A clone that is compiled likewise, but for what is said.
+
+    Raises:
+        ValueError: the model cannot be cloned, or its clone is not compiled.
+    """
+    wanted = "a compiled model that can be cloned, or a function that makes one"
+    try:
+        twin = clone_model(model)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise ValueError(explain("recommend", wanted, readable(error))) from error
+    if not twin.compiled:
+        raise ValueError(explain("recommend", wanted, f"model '{model.name}'"))
+    twin.set_untracked(compilation=_likewise(model, twin, microbatches))
+    if remat is not None:
+        set_remat(twin, remat)
+    return twin
+
+
+def _likewise(model: "Trainer", twin: "Trainer", microbatches: int) -> Compilation:
+    """What a clone is compiled with: what no config has is the model's, too.
+
+    Raises:
+        ValueError: the model is trained with privacy, whose account is of one model.
+    """
+    said = model.compilation
+    if said.privacy is not None:
+        wanted = "a function that makes the model, for one with `privacy`"
+        raise ValueError(explain("recommend", wanted, f"model '{model.name}'"))
+    return dataclasses.replace(
+        twin.compilation,
+        microbatches=microbatches,
+        nonfinite=said.nonfinite,
+        nonfinite_steps=said.nonfinite and counter(),
+        adversarial=said.adversarial,
+        links=said.links,
+    )
+
+
+# ---------------------------------------------------------------- what is tried
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """How a model may lie on devices.
+
+    Attributes:
+        name: in words.
+        make: its distribution; None: there is one device.
+        parts: in how many a batch is cut.
+        offloaded: the same with the optimizer's state with the host; None: that cannot be.
+    """
+
+    name: str
+    make: Maker
+    parts: int
+    offloaded: Maker = None
+
+
+def _layouts(topology: Topology | None) -> Iterator[Placement]:
+    """The layouts for devices, the plainest one first."""
+    if topology is None:
+        distribution = settings.distribution
+        if distribution is None:
+            yield Placement("one device", None, 1)
+        else:
+            name = f"{type(distribution).__name__} of the scope around"
+            yield Placement(name, None, distribution.num_model_replicas)
+        return
+    devices, count = topology.devices, len(topology.devices)
+    has_host = topology.platform == "tpu"
+
+    def layout(name, kind, parts, **options):
+        def make(**more):
+            return kind(devices=devices, **options, **more)
+
+        offloaded = None
+        if has_host:
+            offloaded = lambda: make(offload="optimizer")  # noqa: E731
+        return Placement(name, make, parts, offloaded)
+
+    yield layout("data in parts", DataParallel, count)
+    if count == 1:
+        return
+    yield layout("weights in parts (FSDP)", FSDP, count)
+    for shared in SHARED_BY:
+        if count % shared == 0:
+            name = f"layers over {shared} devices (AutoParallel)"
+            yield layout(name, AutoParallel, count // shared, model=shared)
+
+
+class _Search:
+    """Compiles steps, at most so many.
+
+    Args:
+        make: makes the model, given arguments for `compile`.
+        shapes: gives the batch of so many rows.
+    """
+
+    def __init__(
+        self,
+        make: "Callable[..., Trainer]",
+        shapes: Callable[[int], Structure],
+        topology: Topology | None,
+        y: Structure,
+        most: int,
+        verbose: int,
+    ) -> None:
+        self.make = make
+        self.shapes = shapes
+        self.topology = topology
+        self.y = y
+        self.left = most
+        self.verbose = verbose
+
+    def of(self, layout: Placement, sizes: Sequence[int]) -> Iterator[Choice]:
+        """What is tried of a layout, for each number of rows until it fits."""
+        for rows in sizes:
+            if rows % layout.parts == 0:
+                yield from self._until_it_fits(layout, rows)
+
+    def _until_it_fits(self, layout: Placement, rows: int) -> Iterator[Choice]:
+        plain = self._choice(layout, layout.make, rows, {})
+        yield from plain
+        if not plain or plain[0].fits:
+            return
+        # both take time: that of operations, or that of reading weights again
+        again = yield from self._first(layout, rows, [{"remat": remat} for remat in REMAT])
+        halves = list(_microbatches(rows // layout.parts))
+        yield from self._first(layout, rows, [{"microbatches": count} for count in halves])
+        if again:
+            return
+        both = [{"remat": True, "microbatches": count} for count in halves]
+        found = yield from self._first(layout, rows, both)
+        if not found and layout.offloaded is not None:
+            yield from self._choice(layout, layout.offloaded, rows, {"remat": True})
+            yield from self._choice(layout, layout.offloaded, rows, both[-1] if both else {})
+
+    def _first(
+        self, layout: Placement, rows: int, many: Sequence[Options]
+    ) -> Generator[Choice, None, bool]:
+        """Yields choices until one fits; returns whether one did."""
+        for options in many:
+            for choice in self._choice(layout, layout.make, rows, options):
+                yield choice
+                if choice.fits:
+                    return True
+        return False
+
+    def _choice(self, layout: Placement, make: Maker, rows: int, options: Options) -> list[Choice]:
+        """One choice; none where no step is to be compiled any more."""
+        if self.left <= 0:
+            return []
+        self.left -= 1
+        name = layout.name
+        if make is not layout.make:
+            name += ", the optimizer's state with the host"
+        plan, reason = self._plan(make, rows, options)
+        choice = Choice(name, rows, options, plan, reason, make)
+        if self.verbose:
+            console.write(f"{choice!r}\n")
+        return [choice]
+
+    def _plan(self, make: Maker, rows: int, options: Options) -> tuple[Plan, str]:
+        """(the plan of a step, why it cannot be taken)."""
+        scope = contextlib.nullcontext() if make is None else make().scope()
+        labels = None
+        if self.y is not None:
+            labels = jax.tree_util.tree_map(
+                lambda one: jax.ShapeDtypeStruct((rows, *one.shape[1:]), one.dtype), self.y
+            )
+        with scope:
+            plan = self.make(**options).plan(self.shapes(rows), labels, topology=self.topology)
+        if plan.fits:
+            return plan, ""
+        sizes = f"{size_in_words(plan.needed)} of {size_in_words(plan.available)}"
+        return plan, f"it needs {sizes} on each device"
+
+
+def _microbatches(rows: int) -> Iterator[int]:
+    """In how many microbatches the rows of a device may be taken."""
+    count = 2
+    while count <= min(rows, MOST_MICROBATCHES) and rows % count == 0:
+        yield count
+        count *= 2
