@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_launch(commands)
     _add_reproduce(commands)
     _add_serve(commands)
+    _add_doctor(commands)
     examples = commands.add_parser(
         "examples", help="list the examples, or run one: `examples digits`"
     )
@@ -123,6 +124,18 @@ def _add_reproduce(commands: Any) -> None:
     )
     add_arguments(again)
     again.set_defaults(command=lambda options: sys.exit(reproduce(options)))
+
+
+def _add_doctor(commands: Any) -> None:
+    """Adds the command `doctor`."""
+    from jkeras.doctor.command import add_arguments, doctor
+
+    look = commands.add_parser(
+        "doctor",
+        help="print what a bug report needs, and on an accelerator whether all is as it should be",
+    )
+    add_arguments(look)
+    look.set_defaults(command=lambda options: sys.exit(doctor(options)))
 
 
 def _add_serve(commands: Any) -> None:

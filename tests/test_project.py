@@ -44,6 +44,7 @@ ORDER = [
         "datasets",
         "debug",
         "distillation",
+        "doctor",
         "explain",
         "preprocessing",
         "privacy",
