@@ -315,6 +315,7 @@ TABLES = {
     "explain/normalizing.py LARGEST": "it is no softmax that is known: tests/explain/test_rules.py",
     "programs/primitives.py _CHEAP": "kept for the gradient, not computed again: the same numbers",
     # names of jkeras's own, of which there are no others
+    "doctor/numbers.py CASES": "the operations that a report has",
     "activations/activations.py SAME_AS_OPS": "what is made",
     "core/graph/keras_tensor.py OPERATORS": "methods that are made",
     "core/weights/rng.py 'keras.src.backend.jax'": "another backend's is no argument",
