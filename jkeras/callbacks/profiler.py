@@ -87,6 +87,8 @@ class ProfilerTrace(Callback):
             compiled.
         steps: how many.
 
+    `largest()` says which operations of which layers took longest.
+
     Raises:
         ValueError: `start_step` or `steps` below 1.
 
@@ -140,3 +142,15 @@ class ProfilerTrace(Callback):
                 stacklevel=2,
             )
         self._trace.stop()
+
+    def largest(self, count: int = 10) -> str:
+        """The operations that took longest, as a table of their share of the time of all, their
+        time, how often they ran, and the layers that they are of. On a CPU it is to be called by
+        the process that trained.
+
+        Raises:
+            FileNotFoundError: there is no trace.
+        """
+        from jkeras.callbacks.profile_summary import as_text, largest_operations
+
+        return as_text(largest_operations(self.logdir, count))

@@ -315,6 +315,8 @@ TABLES = {
     "explain/normalizing.py LARGEST": "it is no softmax that is known: tests/explain/test_rules.py",
     "programs/primitives.py _CHEAP": "kept for the gradient, not computed again: the same numbers",
     # names of jkeras's own, of which there are no others
+    "callbacks/profile_summary.py AROUND": "it is shown, with the time of what is in it",
+    "callbacks/profile_summary.py CALLS": "it is shown as if it were a layer",
     "doctor/numbers.py CASES": "the operations that a report has",
     "activations/activations.py SAME_AS_OPS": "what is made",
     "core/graph/keras_tensor.py OPERATORS": "methods that are made",

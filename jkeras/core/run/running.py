@@ -43,12 +43,13 @@ def run_on(
     form = None
     if layer.is_plain(type(layer)):
         form = plain_form(layer, scope, args, kwargs, bare)
-    if form is not None:
-        outputs = run_plainly(layer, scope, args[0], form)
-    elif not scope.is_of_objects and needs_objects(layer, scope):
-        return run_adapted(layer, scope, args, kwargs, bare)
-    else:
-        outputs = _run_bound(layer, scope, args, kwargs, bare)
+    with jax.named_scope(layer.name):  # profiles and programs say which layer it was
+        if form is not None:
+            outputs = run_plainly(layer, scope, args[0], form)
+        elif not scope.is_of_objects and needs_objects(layer, scope):
+            return run_adapted(layer, scope, args, kwargs, bare)
+        else:
+            outputs = _run_bound(layer, scope, args, kwargs, bare)
     observer = scope.flow.observer
     if observer is not None:
         outputs = observer.through(layer, scope, (args, kwargs), outputs)

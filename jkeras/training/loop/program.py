@@ -2,6 +2,7 @@
 traced for.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ class Program:
         out_shardings: where its results lie; None: as the compiler likes.
         jit: False runs the function as it is.
         what: it is, for the message where there is no memory for it.
+        name: of what is compiled, in profiles.
 
     Attributes:
         may_raise: whether what the program calls on the host may leave an error in `raised`: it is
@@ -68,9 +70,11 @@ class Program:
         out_shardings: Any = None,
         jit: bool = True,
         what: str = "This program",
+        name: str = "program",
     ) -> None:
         self.function = function
         self.what = what
+        self.name = name
         self.donate = donate
         self.names = list(inspect.signature(function).parameters)
         self.signatures = []
@@ -98,7 +102,9 @@ class Program:
                 return jitted(*arguments)
             except Untraced:
                 pass  # no error that is raised from here on is to name this one
-        jitted = jax.jit(self._traced, donate_argnums=self.donate, out_shardings=self.out_shardings)
+        traced = functools.partial(self._traced)
+        traced.__name__ = self.name
+        jitted = jax.jit(traced, donate_argnums=self.donate, out_shardings=self.out_shardings)
         with in_force.having(MAY_TRACE, self):
             if not jax.config.jax_disable_jit:
                 lowered = jitted.lower(*arguments)
@@ -279,9 +285,18 @@ def program_of(
         shardings = None if state is None else placement.shardings(state())
         out_shardings = None if shardings is None else (shardings, None)
         what = f"The step '{kind}' of model '{model.name}'"
-        return Program(make(), donate, out_shardings, model.jit_compile, what)
+        return Program(make(), donate, out_shardings, model.jit_compile, what, _name_of(kind))
 
     return cached(model, kind, key, make_program)
+
+
+def _name_of(kind: Any) -> str:
+    """The name of a program of a kind, which may be a tuple that begins with it.
+
+    >>> _name_of("train_many"), _name_of(("mc_dropout", 3))
+    ('train_many', 'mc_dropout')
+    """
+    return kind if isinstance(kind, str) else str(kind[0])
 
 
 def _forget(jitted: Callable) -> None:
