@@ -8,6 +8,7 @@ from typing import NamedTuple
 KERNEL, BIAS = re.compile(r"(^|[/_])kernel$"), re.compile(r"(^|[/_])bias$")
 OF_NORMS = re.compile(r"(gamma|beta|scale|bias|moving_mean|moving_variance)$")
 # layers that give what attention compares and mixes, by the names that they have in most libraries
+OF_EXPERTS = re.compile(r"(^|[/_])expert_(gate|up|down)(_bias)?$")
 OF_HEADS = re.compile(r"(^|_)(query|key|value|q|k|v|qkv)(_|$)")
 
 
@@ -54,8 +55,17 @@ class Cuts:
         """The cut of a weight; of the same path and shape always the same."""
         key = path, tuple(shape)
         if key not in self._cache:
-            self._cache[key] = self._find(*key)
+            self._cache[key] = self._of_experts(*key) or self._find(*key)
         return self._cache[key]
+
+    def _of_experts(self, path: str, shape: tuple[int, ...]) -> Cut | None:
+        """The cut of a weight of several experts, along them; None of another one, and where their
+        number cannot be cut. One of a stack has an axis more.
+        """
+        if OF_EXPERTS.search(path) is None:
+            return None
+        axis = len(shape) - (2 if path.endswith("_bias") else 3)
+        return Cut(axis, "experts") if self._divides(shape[axis]) else None
 
     def _find(self, path: str, shape: tuple[int, ...]) -> Cut:
         is_kernel = len(shape) > 1 and KERNEL.search(path) is not None

@@ -85,6 +85,7 @@ __all__ = exported(
         ),
         "jkeras.layers.rotary_embedding": "RotaryEmbedding",
         "jkeras.layers.spectrogram": "MelSpectrogram STFTSpectrogram",
+        "jkeras.layers.mixture_of_experts": "MixtureOfExperts",
         "jkeras.layers.stack": "Stack",
         "jkeras.layers.ternary_dense": "TernaryDense",
         "jkeras.layers.text_vectorization": "TextVectorization",

@@ -102,6 +102,7 @@ from jkeras.layers.merge import Maximum as Maximum
 from jkeras.layers.merge import Minimum as Minimum
 from jkeras.layers.merge import Multiply as Multiply
 from jkeras.layers.merge import Subtract as Subtract
+from jkeras.layers.mixture_of_experts import MixtureOfExperts as MixtureOfExperts
 from jkeras.layers.multi_head_attention import GroupedQueryAttention as _GroupQueryAttention
 from jkeras.layers.multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from jkeras.layers.normalization import BatchNormalization as BatchNormalization

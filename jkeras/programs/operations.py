@@ -96,6 +96,8 @@ def _of_operation(eqn: "JaxprEqn", wanted: list[bool]) -> Live:
         counts = _of_dtype(eqn, _of_product(eqn))
     elif kind is Kind.CONVOLUTION:
         counts = _of_dtype(eqn, _of_convolution(eqn))
+    elif kind is Kind.RAGGED:
+        counts = _of_dtype(eqn, _of_ragged_product(eqn))
     else:
         inner = [operations_by_dtype(jaxpr) for jaxpr in inner_jaxprs(eqn.params)]
         if kind is Kind.COND:
@@ -126,6 +128,16 @@ def _of_product(eqn: "JaxprEqn") -> int:
     (contracted, _), _ = eqn.params["dimension_numbers"]
     left = eqn.invars[0].aval.shape
     return 2 * math.prod(left[i] for i in contracted) * eqn.outvars[0].aval.size
+
+
+def _of_ragged_product(eqn: "JaxprEqn") -> int:
+    """Each row meets the matrix of its group alone."""
+    numbers = eqn.params["ragged_dot_dimension_numbers"]
+    (_, contracted), (_, batch) = numbers.dot_dimension_numbers
+    left, right = (given.aval for given in eqn.invars[:2])
+    others = {*contracted, *batch, *numbers.rhs_group_dimensions}
+    columns = [size for axis, size in enumerate(right.shape) if axis not in others]
+    return 2 * left.size * math.prod(columns)
 
 
 def _of_convolution(eqn: "JaxprEqn") -> int:

@@ -9,9 +9,9 @@ import enum
 
 Kind = enum.Enum(
     "Kind",
-    "ELEMENTWISE REDUCTION ALONG WINDOW TOP_K FFT CONTRACTION CONVOLUTION BROADCAST TRANSPOSE "
-    "SQUEEZE RESHAPE REVERSE STACK UNSTACK TILE PAD SLICE GATHER SCATTER CALL COND SCAN KERNEL "
-    "OTHER",
+    "ELEMENTWISE REDUCTION ALONG WINDOW TOP_K FFT CONTRACTION CONVOLUTION RAGGED BROADCAST "
+    "TRANSPOSE SQUEEZE RESHAPE REVERSE STACK UNSTACK TILE PAD SLICE GATHER SCATTER CALL COND SCAN "
+    "KERNEL OTHER",
 )
 Derivative = enum.Enum("Derivative", "INSIDE TANGENTS COTANGENTS")
 
@@ -101,6 +101,7 @@ _ROWS = {
     Facts(Kind.GATHER, **_LINEAR): "gather",
     Facts(Kind.SCATTER): "scatter",
     Facts(Kind.SCATTER, **_LINEAR): "scatter-add scatter_add",
+    Facts(Kind.RAGGED): "ragged_dot_general",
     Facts(Kind.TOP_K): "top_k",
     Facts(Kind.FFT): "fft",
     Facts(Kind.STACK, **_LINEAR): "stack",

@@ -315,6 +315,7 @@ ROWS = [
         SEQUENCE,
         other=[(3, 6, 3)],
     ),
+    Row("MixtureOfExperts", dict(num_experts=3, hidden_dim=4), SEQUENCE, other=[(3, 6, 3)]),
     Row("PositionEmbedding", dict(sequence_length=9), SEQUENCE, other=[(3, 6, 3)]),
     Row("RotaryEmbedding", dict(max_wavelength=100), [(2, 5, 4)], other=[(3, 6, 3, 4)]),
     Row("TimeDistributed", dict(layer=Part("Dense", dict(units=3))), SEQUENCE),

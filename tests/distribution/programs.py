@@ -159,9 +159,16 @@ def loaded(model):
     return again.predict(TOKENS, verbose=0).ravel().tolist()
 
 
+def experts():
+    tokens = jkeras.Input((8,), dtype="int32")
+    x = layers.Embedding(20, 16, name="embedding")(tokens)
+    several = layers.MixtureOfExperts(4, 64, use_bias=True, capacity_factor=1.25, name="experts")
+    return jkeras.Model(tokens, layers.Dense(20, name="head")(x + several(x)))
+
+
 def auto():
     """Cuts by rules over 4 and 2 of eight devices."""
-    builds = {"transformer": transformer, "gated": gated, "stacked": stacked}
+    builds = {"transformer": transformer, "gated": gated, "stacked": stacked, "experts": experts}
     return {
         name: [three_steps(build), *(three_steps(build, auto_over(n)) for n in (4, 2))]
         for name, build in builds.items()

@@ -166,6 +166,15 @@ LAYOUTS = {
 }
 
 
+LAYOUTS["experts"] = {
+    "experts/router": ROWS,
+    "experts/expert_up": ["model", None, None],
+    "experts/expert_gate": ["model", None, None],
+    "experts/expert_down": ["model", None, None],
+    "experts/expert_down_bias": ["model", None],
+}
+
+
 @pytest.fixture(scope="module")
 def auto():
     return result(start(8, "auto"))

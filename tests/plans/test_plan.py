@@ -97,6 +97,19 @@ def test_operations_of_a_gradient_are_those_of_xla(function):
     assert products == 3
 
 
+def test_products_of_groups_are_those_of_their_rows():
+    """Each row meets one of three matrices, in the gradients, too."""
+    x, w = np.ones((12, 4), "float32"), np.ones((3, 4, 5), "float32")
+    sizes = np.array([4, 8, 0], "int32")
+    once = 2 * 12 * 4 * 5
+
+    def loss(x, w):
+        return (jax.lax.ragged_dot(x, w, sizes) ** 2).sum()
+
+    assert operations(loss, x, w) == once
+    assert operations(jax.grad(loss, argnums=(0, 1)), x, w) == 3 * once
+
+
 def test_microbatches_do_what_the_batch_does():
     """Their first pass, over what divides means, needs no product."""
 

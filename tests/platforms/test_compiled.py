@@ -362,3 +362,17 @@ def test_what_does_not_fit_is_computed_again():
 
 def deep():
     return jkeras.Sequential([layers.Dense(1024, "gelu"), layers.Dense(1024, "gelu")])
+
+
+def test_experts_on_a_pod():
+    """16 experts over 16 of 256 devices: each holds one, and no device gets all tokens."""
+    pod = dist.Topology("v5e:16x16")
+    with dist.AutoParallel(model=16, devices=pod.devices).scope():
+        experts = layers.MixtureOfExperts(16, 512, capacity_factor=1.25)
+        model = jkeras.Sequential([jkeras.Input((128, 256)), experts])
+        model.compile("adam", "mse")
+    found = model.plan(64)
+    weights = 4 * (256 * 16 + 16 * 3 * 256 * 512)
+    assert found.fits and found.memory.parameters < 1.1 * weights / 16
+    tokens = 4 * 64 * 128 * 256
+    assert found.collectives and max(found.collectives.values()) < tokens
