@@ -253,6 +253,7 @@ class Own(jkeras.Model):
         return self.dense(x)
 
 
+@pytest.mark.promise("A model that cannot be cloned is given as a function")
 def test_a_model_that_cannot_be_cloned():
     model = Own(layers.Dense(2))
     model.compile("sgd", "mse")
