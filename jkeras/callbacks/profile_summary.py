@@ -55,7 +55,7 @@ def largest_operations(folder: str | os.PathLike, count: int = 10) -> list[Opera
         entry = times[split(path)]
         entry[0] += seconds
         entry[1] += 1
-    total = sum(seconds for seconds, _ in times.values())
+    total = sum(seconds for seconds, _ in times.values()) or 1.0
     found = [
         Operation(*key, seconds, seconds / total, calls) for key, (seconds, calls) in times.items()
     ]

@@ -107,7 +107,9 @@ that goes on from checkpoints, what lies between them included |
         """Notes where the epoch begins."""
         if self._first is None:
             self._first, self._last = batch, batch - 1
-            self._seen = 0, 0.0  # steps, and the sum of their losses
+            # steps of the epoch, and the sum of their losses, which of an epoch that goes on from a
+            # checkpoint is not known yet
+            self._seen = batch, None if batch else 0.0
             self._looked = self._dispatched = time.perf_counter()
             self._compiled = self.model.compile_seconds
 
@@ -201,13 +203,13 @@ that goes on from checkpoints, what lies between them included |
         """
         mean = (logs or {}).get("loss")
         steps, total = self._seen
-        now = self._last - self._first + 1
+        now = self._last + 1
         if not isinstance(mean, float) or now <= steps:
             return
-        loss = (mean * now - total) / (now - steps)
         self._seen = now, mean * now
-        if not math.isfinite(loss):
+        if total is None or not math.isfinite(mean):
             return
+        loss = (mean * now - total) / (now - steps)
         if len(self._losses) >= FEWEST:
             usual = statistics.median(self._losses)
             spread = statistics.median([abs(one - usual) for one in self._losses])

@@ -252,6 +252,22 @@ def test_an_ordinary_training_is_not_told_of(monkeypatch):
         fitted(model_of(), x, y, epochs=5, callbacks=looking)
 
 
+def test_losses_between_looks_are_those_of_their_steps():
+    """Logs have means over the epoch; an epoch may go on in its middle."""
+    monitor = ThroughputMonitor()
+    monitor.set_model(model_of())
+    monitor.on_train_begin()
+    for first, looks in ((0, [(9, 1.0), (19, 2.0)]), (10, [(19, 2.0), (29, 3.0)])):
+        monitor._losses.clear()
+        monitor._first = None
+        monitor.on_train_batch_begin(first)
+        for last, mean in looks:
+            monitor._last = last
+            monitor._look_at_loss({"loss": mean})
+        expected = [1.0, 3.0] if first == 0 else [5.0]
+        np.testing.assert_allclose(monitor._losses, expected)
+
+
 def test_it_can_be_silent(monkeypatch):
     monkeypatch.setattr(throughput, "INTERVAL", 0.0)
     y = np.ones((60, 8, 2), "float32")
