@@ -96,6 +96,9 @@ SHORT = {
             "images a second",
             "characters a second",
             "epochs run by this call: 1, epochs in the history: 3",
+            "goodput of all runs so far",
+            r"%  \S+ ms  \d+ times",
+            "the same predictions: True",
         ],
     ),
 }

@@ -8,7 +8,6 @@
 # %%
 import pathlib
 import tempfile
-import time
 
 import jax
 import jax.numpy as jnp
@@ -138,36 +137,26 @@ print(f"{model.count_params():,} weights; compiled in {seconds:.1f} s, or found 
 
 
 # %%
-class Throughput(jkeras.callbacks.Callback):
-    """Rows in a second, without the first epoch of this run, in which things are set up."""
-
-    def __init__(self, rows):
-        super().__init__()
-        self.rows, self.seconds = rows, []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.begin = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.seconds.append(time.perf_counter() - self.begin)
-
-    def report(self, unit):
-        if len(self.seconds) > 1:
-            rate = self.rows / np.median(self.seconds[1:])
-            print(f"{rate:,.0f} {unit} a second on {jax.devices()[0].device_kind}")
+def speed(history, unit, each=1):
+    """How fast the last epoch was, and what its time went into."""
+    last = {name: values[-1] for name, values in history.items()}
+    mfu = f", {last['mfu']:.0%} of the peak (MFU)" if "mfu" in last else ""
+    print(f"{each * last['rows_per_second']:,.0f} {unit} a second{mfu}")
+    for kind in ("data", "compile", "checkpoint", "validation"):
+        print(f"  {kind}: {last[f'time_{kind}']:.1%} of the time")
+    print(f"goodput of all runs so far: {last['goodput']:.0%}")
 
 
-speed = Throughput(len(x_train))
 history = model.fit(
     x_train,
     y_train,
     batch_size=BATCH,
     epochs=EPOCHS,
     verbose=2,
-    callbacks=[speed],
+    callbacks=[jkeras.callbacks.ThroughputMonitor(warns=False)],
     checkpoint=str(folder / f"images-{DATA}-{WIDTH}-{BATCH}-{EPOCHS}"),
 )
-speed.report("images")
+speed(history.history, "images")
 results = model.evaluate(x_test, y_test, batch_size=BATCH, verbose=0, return_dict=True)
 print(f"accuracy: {results['accuracy']:.4f} on images that it has not seen")
 
@@ -227,17 +216,16 @@ writer = language_model(TEXT_EPOCHS * -(-len(text_x) // TEXT_BATCH))
 print(f"{writer.count_params():,} weights")
 
 # %%
-speed = Throughput(text_x.size)
 past = writer.fit(
     text_x,
     text_y,
     batch_size=TEXT_BATCH,
     epochs=TEXT_EPOCHS,
     verbose=2,
-    callbacks=[speed],
+    callbacks=[jkeras.callbacks.ThroughputMonitor(warns=False)],
     checkpoint=str(folder / f"text-{TEXT_WIDTH}-{BLOCKS}-{CONTEXT}-{TEXT_BATCH}-{TEXT_EPOCHS}"),
 )
-speed.report("characters")
+speed(past.history, "characters", each=CONTEXT)
 
 # %% [markdown]
 # ## 8. What it writes
@@ -270,14 +258,44 @@ print(text[:CONTEXT][-80:], "".join(alphabet[code] for code in np.asarray(writte
 # where the old ones ended; the history is that of the whole training.
 
 # %%
-again, speed = residual_network(steps), Throughput(len(x_train))
+again, ran = residual_network(steps), []
 more = again.fit(
     x_train,
     y_train,
     batch_size=BATCH,
     epochs=EPOCHS + 1,
     verbose=2,
-    callbacks=[speed],
+    callbacks=[
+        jkeras.callbacks.ThroughputMonitor(warns=False),
+        jkeras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ran.append(epoch)),
+    ],
     checkpoint=str(folder / f"images-{DATA}-{WIDTH}-{BATCH}-{EPOCHS}"),
 )
-print(f"epochs run by this call: {len(speed.seconds)}, epochs in the history: {len(more.epoch)}")
+print(f"epochs run by this call: {len(ran)}, epochs in the history: {len(more.epoch)}")
+
+# %% [markdown]
+# ## 10. Which layers take the time
+#
+# XLA's profiler looks at one dispatch; the table is by the names of layers. The whole profile is in
+# the folder, for TensorBoard or Perfetto.
+
+# %%
+trace = jkeras.callbacks.ProfilerTrace(str(folder / "profile"), start_step=1, steps=1)
+writer.fit(text_x, text_y, batch_size=TEXT_BATCH, epochs=1, verbose=0, callbacks=[trace])
+print(trace.largest())
+
+# %% [markdown]
+# ## 11. Take it away
+#
+# One file, which Keras reads, too, on any machine.
+
+# %%
+path = folder / "images.keras"
+again.save(path)
+taken = jkeras.saving.load_model(path)
+same = np.array_equal(again.predict(x_test[:64], verbose=0), taken.predict(x_test[:64], verbose=0))
+print(f"the same predictions: {same}")
+
+# %% [markdown]
+# Is all of this as it should be on your device? `!python -m jkeras doctor --into report.json`
+# computes, trains and measures; please add the report to an issue.
