@@ -77,3 +77,59 @@ def test_input_tensors_of_another_structure():
         jkeras.models.clone_model(model, input_tensors=(x, y))
     copy = jkeras.models.clone_model(model, input_tensors={"x": x, "y": y})
     assert set(copy.input) == {"x", "y"}
+
+
+@pytest.mark.parametrize("name", ["MeanSquaredError", "CategoricalCrossentropy", "Hinge"])
+def test_a_loss_and_a_metric_of_one_name(name):
+    """Each of them has its own arguments."""
+    model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(2, activation="softmax")])
+    metric = getattr(jkeras.metrics, name)(name="measured")
+    model.compile("sgd", getattr(jkeras.losses, name)(reduction="sum"), metrics=[metric])
+    clone = jkeras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    assert type(clone.loss) is getattr(jkeras.losses, name) and clone.loss is not model.loss
+    x, y = np.ones((4, 3), "float32"), np.eye(2, dtype="float32")[[0, 1, 1, 0]]
+    expected = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert clone.evaluate(x, y, verbose=0, return_dict=True) == expected
+    assert set(expected) == {"loss", "measured"}
+
+
+def scaling(factor):
+    """A class of its own for each factor, all of one name."""
+
+    class Same(layers.Layer):
+        def call(self, x):
+            return factor * x
+
+    return Same
+
+
+class Pair(layers.Layer):
+    """Holds two layers, as its config says."""
+
+    def __init__(self, first, second, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.second = first, second
+
+    def call(self, x):
+        return self.first(x) + 10 * self.second(x)
+
+    def get_config(self):
+        parts = {"first": self.first, "second": self.second}
+        written = {k: jkeras.saving.serialize_keras_object(v) for k, v in parts.items()}
+        return {**super().get_config(), **written}
+
+    @classmethod
+    def from_config(cls, config):
+        read = {k: jkeras.layers.deserialize(config.pop(k)) for k in ("first", "second")}
+        return cls(**read, **config)
+
+
+def test_classes_of_one_name_in_one_config():
+    """Each is found again, and not the one that was met last."""
+    pair = Pair(scaling(2.0)(), scaling(3.0)())
+    model = jkeras.Sequential([jkeras.Input((3,)), pair])
+    clone = jkeras.models.clone_model(model)
+    x = np.ones((1, 3), "float32")
+    np.testing.assert_array_equal(model(x), np.full((1, 3), 32.0))
+    np.testing.assert_array_equal(clone(x), model(x))

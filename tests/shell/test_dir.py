@@ -33,7 +33,7 @@ OWN = {
     "initializers": "",
     "regularizers": "",
     "constraints": "",
-    "callbacks": "checkpointer every_batch figure get_state plot restore set_state",
+    "callbacks": "checkpointer every_batch figure get_state largest plot restore set_state",
 }
 
 

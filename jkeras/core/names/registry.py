@@ -432,8 +432,13 @@ def _serialize_object(obj):
             out[key] = serialize(extra)
     if getattr(obj, "was_private", None) is True:
         out["private"] = True
-    if is_in_process():
-        met_in_process()[cls.__name__] = cls
+    met = met_in_process()
+    if met is not None:
+        # several classes may have one name: those of a loss and a metric do
+        out["registered_name"] = f"{short}@{len(met)}"
+        met[out["registered_name"]] = cls
+        if public_name(cls) is None:
+            met[cls.__name__] = cls  # for a config that its program wrote
     seen = shared_objects()
     if seen is not None:
         original = seen.setdefault(id(obj), (out, obj))[0]

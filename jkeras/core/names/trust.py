@@ -38,7 +38,7 @@ class _Around(typing.NamedTuple):
     Attributes:
         trust: of a config being read, "trusted" or "untrusted".
         shared: what was met in a `sharing` block.
-        in_process: {name: class} of the classes met in an `in_process` block.
+        in_process: {registered name: class} of the classes met in an `in_process` block.
         scopes: dicts of custom objects, the innermost last.
     """
 
@@ -115,7 +115,9 @@ def is_trusted() -> bool:
 
 
 def met_in_process() -> dict[str, type] | None:
-    """{name: class} of the classes that were met in an `in_process` block; None outside of one."""
+    """{registered name: class} of the classes that were met in an `in_process` block; None outside
+    of one.
+    """
     return _around.get().in_process
 
 

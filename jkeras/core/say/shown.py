@@ -50,7 +50,7 @@ OPTIMIZER = frozenset(
 METRIC = frozenset(
     """
     build_for default_dtype field_config fn_kwargs is_native named_variables set_untracked
-    takes_mask values weight_of_rows
+    private_runs takes_mask values weight_of_rows
     """.split()
 )
 CALLBACK = frozenset(
@@ -65,7 +65,7 @@ VARIABLE = frozenset(
     placed private_runs scope store whole
     """.split()
 )
-MODULE = frozenset(["begin_in_tensorflow", "is_native", "set_untracked"])
+MODULE = frozenset(["begin_in_tensorflow", "is_native", "private_runs", "set_untracked"])
 RECORD = frozenset(["by_numpy", "call_with_mask", "field_config", "fn_kwargs", "sample"])
 POLICY = frozenset(["changed", "is_by_path", "is_mixed", "of", "plain_dtype"])
 
