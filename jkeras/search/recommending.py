@@ -154,6 +154,7 @@ def recommend(
     if isinstance(topology, str):
         topology = Topology(topology)
     sizes = [batch] if isinstance(batch, int) else list(batch)
+    check_whole("most", most, at_least=1)
     for size in sizes:
         check_whole("batch", size, at_least=1)
     make, shapes = _maker(model, length)
@@ -358,7 +359,7 @@ class _Search:
             console.write(f"{choice!r}\n")
         return [choice]
 
-    def _plan(self, make: Maker, rows: int, options: Options) -> tuple[Plan, str]:
+    def _plan(self, make: Maker, rows: int, options: Options) -> tuple[Plan | None, str]:
         """(the plan of a step, why it cannot be taken)."""
         scope = contextlib.nullcontext() if make is None else make().scope()
         labels = None
@@ -366,8 +367,12 @@ class _Search:
             labels = jax.tree_util.tree_map(
                 lambda one: jax.ShapeDtypeStruct((rows, *one.shape[1:]), one.dtype), self.y
             )
-        with scope:
-            plan = self.make(**options).plan(self.shapes(rows), labels, topology=self.topology)
+        try:
+            with scope:
+                model = self.make(**options)
+                plan = model.plan(self.shapes(rows), labels, topology=self.topology)
+        except jax.errors.JaxRuntimeError as error:
+            return None, f"the compiler refuses it: {readable(error, lines=False)}"
         if plan.fits:
             return plan, ""
         sizes = f"{size_in_words(plan.needed)} of {size_in_words(plan.available)}"

@@ -4,6 +4,7 @@ described by a function.
 
 import types
 
+import jax
 import numpy as np
 import pytest
 
@@ -142,6 +143,25 @@ def test_both_together_and_then_the_host(pod):
     ]
 
 
+def test_what_the_compiler_refuses_is_a_reason(pod):
+    """One that it cannot compile leaves the others."""
+
+    def needed(rows, **options):
+        if not options:
+            raise jax.errors.JaxRuntimeError("INTERNAL: out of scratch memory\nand more")
+        return 1.0
+
+    make, _ = compiler(needed)
+    choices = recommend(make, pod(1), batch=4, verbose=0)
+    assert [one.options for one in choices] == [
+        {"remat": recommending.REMAT[0]},
+        {"microbatches": 2},
+    ]
+    (refused,) = choices.others
+    assert "the compiler refuses it: INTERNAL: out of scratch memory" in repr(refused)
+    assert refused.plan is None and refused.seconds is None
+
+
 def test_gpus_that_are_not_here_have_no_memory_of_a_host(pod):
     make, _ = compiler(lambda rows, **options: 1000)
     choices = recommend(make, pod(1, "cuda"), batch=4, verbose=0)
@@ -276,6 +296,8 @@ def test_what_makes_no_sense_is_refused():
         recommend(net(), batch=0, verbose=0)
     with pytest.raises(ValueError, match="batch"):
         recommend(net(), batch=[4, -4], verbose=0)
+    with pytest.raises(ValueError, match="most"):
+        recommend(net(), batch=4, most=0, verbose=0)
     plain = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(2)])
     with pytest.raises(ValueError, match="a compiled model that can be cloned"):
         recommend(plain, batch=4, verbose=0)
