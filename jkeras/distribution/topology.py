@@ -5,6 +5,7 @@ import importlib.util
 import math
 import os
 import re
+import typing
 from typing import Any
 
 import jax
@@ -25,23 +26,124 @@ TPUS = {
 }
 GIB = 2**30
 GPUS_OF_A_HOST = 8
-# what XLA's compiler asks of a GPU that is not there; facts of NVIDIA's data sheets
-GPU_TARGETS = {
-    "h100": """
-        gpu_device_info {
-          threads_per_block_limit: 1024 threads_per_warp: 32 shared_memory_per_block: 49152
-          shared_memory_per_core: 233472 threads_per_core_limit: 2048 core_count: 132
-          fpus_per_core: 128 block_dim_limit_x: 2147483647 block_dim_limit_y: 65535
-          block_dim_limit_z: 65535 memory_bandwidth: 3352320000000 l2_cache_size: 52428800
-          clock_rate_ghz: 1.98 device_memory_size: 84978434048
-          shared_memory_per_block_optin: 232448 cuda_compute_capability { major: 9 }
-          registers_per_core_limit: 65536 registers_per_block_limit: 65536
-        }
-        platform_name: "CUDA" dnn_version_info { major: 9 minor: 8 }
-        runtime_version { major: 12 minor: 9 } device_description_str: "NVIDIA H100 80GB HBM3"
-    """,
+
+
+class Gpu(typing.NamedTuple):
+    """What XLA's compiler asks of a GPU that is not there; facts of NVIDIA's data sheets, and of
+    the devices that XLA describes in its `gpu/target_config`.
+
+    Attributes:
+        description: how JAX names such a device.
+        capability: of CUDA.
+        cores: how many, each with `units` for float32 and `shared` bytes, of which a block of
+            threads takes at most 1,024 less.
+        threads: of a core.
+        cache: bytes of the second level.
+        clock: in GHz.
+        bandwidth, memory: bytes a second, and bytes.
+    """
+
+    description: str
+    capability: tuple[int, int]
+    cores: int
+    units: int
+    shared: int
+    threads: int
+    cache: int
+    clock: float
+    bandwidth: int
+    memory: int
+
+    def text(self) -> str:
+        """As a protocol buffer in text."""
+        major, minor = self.capability
+        return f"""
+            gpu_device_info {{
+              threads_per_block_limit: 1024 threads_per_warp: 32 shared_memory_per_block: 49152
+              shared_memory_per_core: {self.shared} threads_per_core_limit: {self.threads}
+              core_count: {self.cores} fpus_per_core: {self.units}
+              block_dim_limit_x: 2147483647 block_dim_limit_y: 65535 block_dim_limit_z: 65535
+              memory_bandwidth: {self.bandwidth} l2_cache_size: {self.cache}
+              clock_rate_ghz: {self.clock} device_memory_size: {self.memory}
+              shared_memory_per_block_optin: {self.shared - 1024}
+              cuda_compute_capability {{ major: {major} minor: {minor} }}
+              registers_per_core_limit: 65536 registers_per_block_limit: 65536
+            }}
+            platform_name: "CUDA" dnn_version_info {{ major: 9 minor: 8 }}
+            runtime_version {{ major: 12 minor: 9 }} device_description_str: "{self.description}"
+        """
+
+
+MIB = 2**20
+GPUS = {
+    "t4": Gpu(
+        "Tesla T4", (7, 5), 40, 64, 65_536, 1024, 4 * MIB, 1.59, 320 * 10**9, int(14.75 * GIB)
+    ),
+    "l4": Gpu(
+        "NVIDIA L4", (8, 9), 58, 128, 102_400, 1536, 48 * MIB, 2.04, 300 * 10**9, int(22.17 * GIB)
+    ),
+    "a100": Gpu(
+        "NVIDIA A100-SXM4-40GB",
+        (8, 0),
+        108,
+        64,
+        167_936,
+        2048,
+        40 * MIB,
+        1.41,
+        1_555_200_000_000,
+        42_331_013_120,
+    ),
+    "a100-80": Gpu(
+        "NVIDIA A100-SXM4-80GB",
+        (8, 0),
+        108,
+        64,
+        167_936,
+        2048,
+        40 * MIB,
+        1.41,
+        2_039_040_000_000,
+        85_100_068_864,
+    ),
+    "h100": Gpu(
+        "NVIDIA H100 80GB HBM3",
+        (9, 0),
+        132,
+        128,
+        233_472,
+        2048,
+        50 * MIB,
+        1.98,
+        3_352_320_000_000,
+        84_978_434_048,
+    ),
+    "h200": Gpu(
+        "NVIDIA H200",
+        (9, 0),
+        132,
+        128,
+        233_472,
+        2048,
+        50 * MIB,
+        1.98,
+        4_800_000_000_000,
+        151_397_597_184,
+    ),
+    "b200": Gpu(
+        "NVIDIA B200",
+        (10, 0),
+        148,
+        128,
+        233_472,
+        2048,
+        132_644_864,
+        1.965,
+        7_672_320_000_000,
+        191_514_411_008,
+    ),
 }
-NAME = re.compile(r"([a-z]+\d+[a-z]*):(\d+(?:x\d+)*)")
+NAME = re.compile(r"([a-z]+\d+[a-z]*(?:-\d+)?):(\d+(?:x\d+)*)")
 EXTRA = f"`{install_line('aot')}` brings the compilers"
 
 
@@ -51,7 +153,8 @@ class Topology:
 
     Args:
         name: "v5e:16x16", a kind of TPU and how its chips lie; the kinds are v2, v3, v4, v5e, v5p,
-            v6e and tpu7x. Or "h100:8", a kind of GPU and how many.
+            v6e and tpu7x. Or "h100:8", a kind of GPU and how many; the kinds are t4, l4, a100 (of
+            40 GB), a100-80, h100, h200 and b200.
         slices: so many of these, which are joined by a slower network.
 
     Attributes:
@@ -75,10 +178,10 @@ class Topology:
         kind, sizes = match.groups() if match else ("", "")
         if kind in TPUS:
             self.platform, self.devices = "tpu", self._tpus(f"{kind}:{sizes}")
-        elif kind in GPU_TARGETS and sizes.isdigit():
+        elif kind in GPUS and sizes.isdigit():
             self.platform, self.devices = "cuda", self._gpus(kind, int(sizes))
         else:
-            kinds = f"{', '.join(TPUS)} with sizes, {', '.join(GPU_TARGETS)} with a number"
+            kinds = f"{', '.join(TPUS)} with sizes, {', '.join(GPUS)} with a number"
             expected = f"a name such as 'v5e:4x4' or 'h100:8' ({kinds})"
             raise ValueError(explain("Topology", expected, repr(name)))
         self.device_memory = memory_of(self.devices[0])
@@ -107,8 +210,7 @@ class Topology:
         if count % each:
             raise ValueError(explain("Topology", f"a multiple of {each} GPUs", str(count)))
         sizes = f"{self.slices}x{count // each}x{each}"
-        target = GPU_TARGETS[kind]
-        options = {"topology": sizes, "target_config": target}
+        options = {"topology": sizes, "target_config": GPUS[kind].text()}
         return self._described(platform="cuda", topology_name="", **options)
 
     def _described(self, **options: Any) -> list[jax.Device]:
@@ -141,7 +243,7 @@ def memory_of(device: jax.Device) -> int | None:
     for kind, size in TPUS.values():
         if device.device_kind == kind:
             return int(size * GIB)
-    for target in GPU_TARGETS.values():
-        if f'"{device.device_kind}"' in target:
-            return int(re.search(r"device_memory_size: (\d+)", target)[1])
+    for gpu in GPUS.values():
+        if device.device_kind == gpu.description:
+            return gpu.memory
     return None

@@ -18,6 +18,8 @@ import jkeras
 from benchmarks import compiled
 from jkeras import distribution as dist
 from jkeras import layers
+from jkeras.distribution import topology
+from jkeras.distribution.chips import chip_of
 from jkeras.plans.planning import find_batch_size
 from tests.platforms.test_lowering import MODELS, batch_for
 
@@ -376,3 +378,18 @@ def test_experts_on_a_pod():
     assert found.fits and found.memory.parameters < 1.1 * weights / 16
     tokens = 4 * 64 * 128 * 256
     assert found.collectives and max(found.collectives.values()) < tokens
+
+
+@pytest.mark.promise("A `Topology` knows seven kinds of TPUs and seven of GPUs")
+@pytest.mark.parametrize("kind", topology.GPUS)
+def test_kinds_of_gpus(kind):
+    """What the compiler is told of one is what a plan says of it."""
+    pod, gpu = dist.Topology(f"{kind}:2"), topology.GPUS[kind]
+    assert {device.device_kind for device in pod.devices} == {gpu.description}
+    found = dense().plan(64, topology=pod)
+    assert found.fits and found.available == gpu.memory == pod.device_memory
+    chip = chip_of(pod.devices[0])
+    assert chip.name == kind
+    assert chip.bandwidth == pytest.approx(gpu.bandwidth, rel=0.05)
+    assert found.roofline.seconds > 0
+    assert len(topology.GPUS) == len(topology.TPUS) == 7
