@@ -529,6 +529,22 @@ def compiled(results: Results) -> str:
     return _table(head, rows)
 
 
+def chips(results: Results) -> str:
+    """Training steps on chips, by what these can do at most."""
+    names = {"resnet50": "ResNet50", "gpt2": "GPT-2, 124 M"}
+    head = ["work", "chip", "needed", "a step takes at least", "bound by", "MFU at most"]
+    rows = []
+    for work, name in names.items():
+        for chip, one in results.found("chips", work).items():
+            cells = [f"{name}, {one['rows']} rows", chip, f"{one['needed'] / 2**30:.1f} GiB"]
+            if one["fits"]:
+                cells += [f"{1e3 * one['seconds']:.1f} ms", one["bound"], f"{one['mfu']:.0%}"]
+            else:
+                cells += ["does not fit", "", ""]
+            rows.append(cells)
+    return _table(head, rows)
+
+
 # ---------------------------------------------------------------- docs/privacy.md
 
 
@@ -667,7 +683,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
         for one in (
             *(examples, packages, sanity, quantus, structure, backbones, types),
             *(decoder, devices, pods, half, offload, attention),
-            *(laplace, laplace_torch, boston, peers, compiled),
+            *(laplace, laplace_torch, boston, peers, compiled, chips),
             *(clipping, microbatches, accuracy, account, audit),
             *(calibrated, deleted, loads, half_sent),
         )

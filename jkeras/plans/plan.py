@@ -41,7 +41,8 @@ class Roofline(typing.NamedTuple):
 
     Attributes:
         operations: of its products, each at the peak of its dtype.
-        memory: of what it reads and writes; 0.0 where the compiler does not say.
+        memory: of what it reads and writes; where the compiler does not say (those of GPUs do not),
+            of the state and the batch alone.
         network: of what the devices receive.
         model: of the products that the model needs whatever is computed again, as `operations`.
     """

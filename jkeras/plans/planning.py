@@ -366,7 +366,11 @@ class _Program:
             sum(count / chip.peak(dtype) for dtype, count in counts.items()) / len(self.devices)
             for counts in work
         )
-        memory = (accessed or 0) / chip.bandwidth
+        if accessed is None:  # the state at least, which is read and written
+            kinds = self._arguments()
+            state = kinds["parameters"] + kinds["optimizer"] + kinds["state"]
+            accessed = 2 * state + kinds["batch"]
+        memory = accessed / chip.bandwidth
         network = over_links(text, len(self.devices)) / chip.link
         return Roofline(done, memory, network, of_model)
 
