@@ -158,3 +158,22 @@ def test_a_look_without_labels_has_not_seen_the_losses(method):
     assert not model.was_seen
     np.testing.assert_array_equal(losses_of(model), losses_of(other))
     assert model.was_seen
+
+
+def test_a_property_of_ones_own_is_set():
+    """Training begins by setting `stop_training`, whatever a class makes of that."""
+
+    class Own(jkeras.Sequential):
+        stops = True
+
+        @property
+        def stop_training(self):
+            return self.stops
+
+        @stop_training.setter
+        def stop_training(self, value):
+            self.stops = value
+
+    model = model_of(Own)
+    model.stop_training = True
+    assert len(losses_of(model)) == 2 and model.stops is False

@@ -48,7 +48,8 @@ def callback_list(
     **options: Any,
 ) -> CallbackList:
     """The callbacks as the list that calls them, with a progress bar unless it is silent."""
-    verbose = _verbosity(verbose)
+    if type(verbose) is not int:
+        verbose = _verbosity(verbose)
     if isinstance(callbacks, CallbackList):
         return callbacks
     return CallbackList(

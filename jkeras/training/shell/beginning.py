@@ -47,7 +47,8 @@ def begin_fit(model: "Trainer", epochs: int, initial_epoch: int, seed: int | Non
     check_whole("initial_epoch", initial_epoch)
     if seed is not None:
         check_whole("seed", seed, at_least=0)
-    model.set_untracked(stop_training=False, compile_seconds=0.0, fit_timing=None)
+    model.stop_training = False  # which a user's class may have as a property
+    model.set_untracked(compile_seconds=0.0, fit_timing=None)
     return min(epochs, settings.max_epochs or epochs)
 
 
