@@ -6,14 +6,15 @@ import gzip
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 import jax.extend
 
 AROUND = ("while", "conditional", "call")  # operations whose time is that of others in them
 CALLS = {"closed_call", "body", "cond", "while", "checkpoint", "rematted_computation", "branch"}
-INSTRUCTION = re.compile(r'^\s*(?:ROOT )?%?([\w.\-]+) = .*op_name="((?:[^"\\]|\\.)*)"', re.M)
+INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?([\w.\-]+) = ", re.M)
+NAMED = re.compile(INSTRUCTION.pattern + r'.*op_name="((?:[^"\\]|\\.)*)"', re.M)
 PART = re.compile(r"((?:[^/()]|\((?:[^()]|\([^()]*\))*\))+)")
 
 
@@ -118,22 +119,23 @@ def _named(
     """(name in the program, seconds) of operations; of those of which it is not known, the name
     that the compiler gave.
     """
-    known: dict[str, dict[str, str]] = {}
+    unnamed: dict[str, list[tuple[str, float]]] = collections.defaultdict(list)
     for name, given, seconds in events:
         if name.partition(".")[0] in AROUND:
             continue
-        path = given.get("tf_op")
-        if path is None:
-            module = given.get("hlo_module", "")
-            if module not in known:
-                known[module] = _names_in(module)
-            path = known[module].get(given["hlo_op"], given["hlo_op"])
-        yield path, seconds
+        if "tf_op" in given:
+            yield given["tf_op"], seconds
+        else:
+            unnamed[given.get("hlo_module", "")].append((given["hlo_op"], seconds))
+    for module, operations in unnamed.items():
+        names = _names_in(module, {operation for operation, _ in operations})
+        for operation, seconds in operations:
+            yield names.get(operation, operation), seconds
 
 
-def _names_in(module: str) -> dict[str, str]:
-    """{instruction: its name in the program} of the programs of a name that this process holds;
-    what two of them call alike and is not the same is left out.
+def _names_in(module: str, operations: Set[str]) -> dict[str, str]:
+    """{instruction: its name in the program} of the programs of a name that this process holds and
+    that have some operations; what two of them call alike and is not the same is left out.
     """
     names: dict[str, str] = {}
     ambiguous = set()
@@ -141,7 +143,10 @@ def _names_in(module: str) -> dict[str, str]:
         for one in executable.hlo_modules():
             if one.name != module:
                 continue
-            for instruction, path in INSTRUCTION.findall(one.to_string()):
+            text = one.to_string()
+            if not operations <= set(INSTRUCTION.findall(text)):
+                continue  # of another model
+            for instruction, path in NAMED.findall(text):
                 if names.setdefault(instruction, path) != path:
                     ambiguous.add(instruction)
     return {name: path for name, path in names.items() if name not in ambiguous}

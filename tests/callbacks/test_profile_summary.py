@@ -108,15 +108,25 @@ def test_what_two_programs_call_alike_is_not_named(monkeypatch):
     texts.append(line.format("add.1", "down") + line.format("add.2", "up"))
     client = type("C", (), {"live_executables": lambda self: list(map(executable, texts))})()
     monkeypatch.setattr(profile_summary.jax.extend.backend, "get_backend", lambda: client)
-    assert profile_summary._names_in("jit_f") == {"add.2": "jit(f)/up/add"}
-    assert profile_summary._names_in("jit_g") == {}
+    seen = {"add.1", "add.2"}
+    assert profile_summary._names_in("jit_f", seen) == {"add.2": "jit(f)/up/add"}
+    assert profile_summary._names_in("jit_g", seen) == {}
+    # a program that has not all that ran is another one
+    texts.append(line.format("add.1", "other") + line.format("add.3", "up"))
+    assert profile_summary._names_in("jit_f", {"add.1", "add.3"})["add.1"] == "jit(f)/other/add"
 
 
 @pytest.mark.promise("its operations that took longest, by the names of the layers around them")
 def test_of_a_training(tmp_path):
-    parts = [layers.Dense(64, name="small"), layers.Dense(1024, name="large"), layers.Dense(1)]
+    parts = [
+        layers.Dense(64, "softplus", name="small"),
+        layers.LayerNormalization(),  # a program like no other, of which this process may have one
+        layers.Dense(1024, "elu", name="large"),
+        layers.UnitNormalization(),
+        layers.Dense(1, "softsign"),
+    ]
     model = jkeras.Sequential([jkeras.Input((1024,)), *parts], name="net")
-    model.compile("sgd", "mse")
+    model.compile("adamax", "log_cosh")
     trace = ProfilerTrace(tmp_path, start_step=3, steps=8)
     x = np.full((512, 1024), 1e-3, "float32")
     model.fit(x, x[:, :1], epochs=2, verbose=0, callbacks=[trace])
