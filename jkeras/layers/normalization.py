@@ -592,6 +592,7 @@ class SpectralNormalization(
         ]
         kernel = getattr(self.layer, self._normalized_name(names))
         self.kernel = kernel
+        kernel.is_updated = True
         self.vector_u = self.add_weight(
             (1, kernel.shape[-1]),
             TruncatedNormal(stddev=0.02),

@@ -8,6 +8,8 @@ import warnings
 import numpy as np
 import pytest
 
+import jkeras
+
 from tests.parity import builders
 from tests.parity.both import LIBRARIES, agree, clear, fill
 from tests.parity.builders import inputs_of
@@ -685,3 +687,66 @@ def test_compiled_again_without_metrics():
         )
     assert list(results[0]) == list(results[1])
     agree(*results, "evaluate", dtypes=False, **TRAINED)
+
+
+@pytest.mark.parametrize("frozen", ["layer", "model within"])
+def test_a_frozen_spectral_normalization_still_normalizes(frozen):
+    """Keras carries what the layer makes of its kernel while that is frozen, as in a GAN whose
+    discriminator rests.
+    """
+    x = np.random.default_rng(0).normal(size=(12, 5)).astype("float32")
+    y = np.random.default_rng(1).normal(size=(12, 1)).astype("float32")
+
+    def trained(k):
+        k.backend.clear_session()
+        k.utils.set_random_seed(0)
+        normalized = k.layers.SpectralNormalization(k.layers.Dense(4), power_iterations=2)
+        within = k.Sequential([k.Input((4,)), normalized])
+        model = k.Sequential([k.Input((5,)), k.layers.Dense(4), within, k.layers.Dense(1)])
+        (normalized if frozen == "layer" else within).trainable = False
+        model.compile("sgd", "mse")
+        before = np.asarray(normalized.kernel.value)
+        model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+        assert np.abs(np.asarray(normalized.kernel.value) - before).max() > 0.01
+        model.train_on_batch(x, y)
+        after_batch = model.predict(x, verbose=0)
+        within.trainable = normalized.trainable = True
+        model.compile("sgd", "mse")
+        history = model.fit(x, y, batch_size=4, shuffle=False, verbose=0).history["loss"]
+        return [np.asarray(v) for v in model.get_weights()], np.asarray(after_batch), history
+
+    for one, other in zip(*map(trained, LIBRARIES)):
+        for a, b in zip(one, other):
+            np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.promise("a frozen layer that sets a trainable weight in `call` keeps its new value")
+def test_a_frozen_weight_that_its_layer_sets_is_told():
+    """Keras carries the value on; here it is dropped, and not without a word."""
+    k = jkeras
+
+    class Decays(k.layers.Layer):
+        def __init__(self, learnable):
+            super().__init__()
+            self.learnable = learnable
+
+        def build(self, shape):
+            self.factor = self.add_weight((shape[-1],), "ones", trainable=self.learnable)
+
+        def call(self, x, training=None):
+            if training:
+                self.factor.assign(0.9 * self.factor)
+            return self.factor * x
+
+    def trained(learnable, frozen):
+        layer = Decays(learnable)
+        model = k.Sequential([k.Input((3,)), layer, k.layers.Dense(1)])
+        layer.trainable = not frozen
+        model.compile("sgd", "mse")
+        model.fit(np.ones((8, 3)), np.ones((8, 1)), batch_size=4, verbose=0)
+        return np.asarray(layer.factor.value)[0]
+
+    with pytest.warns(UserWarning, match="is frozen, and its layer sets it in `call`"):
+        assert trained(True, True) == 1.0
+    np.testing.assert_allclose(trained(False, True), 0.81, rtol=1e-6)  # without a warning
+    trained(True, False)

@@ -62,7 +62,7 @@ CALLBACK = frozenset(
 VARIABLE = frozenset(
     """
     autocast forget_initializer guard held initializer lay_out layout learnable own_dtype own_value
-    placed private_runs scope store whole
+    is_updated placed private_runs scope store whole
     """.split()
 )
 MODULE = frozenset(["begin_in_tensorflow", "is_native", "private_runs", "set_untracked"])

@@ -141,6 +141,7 @@ class Variable:
 
     guard = None  # called with the variable before it is assigned by hand; it may raise
     private_runs: tuple = ()  # trainings with privacy that it had, see `jkeras.privacy`
+    is_updated = False  # by its layer in training, which counts while it is frozen, as in Keras
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from jkeras.core.layer import Layer
+from jkeras.core.say.warning import warn
 from jkeras.core.system.signals import whole
 from jkeras.core.weights.by_variable import ByVariable, among, without
 from jkeras.core.weights.first_values import first_array, put, zeros
@@ -179,9 +180,20 @@ class StateLayout:
 
     def after(self, run: Flow) -> tuple[Tree, Tree]:
         """(state, metrics): what a run left behind."""
+        self._warn_of_dropped(run)
         state, _ = losses.split(run.new_state())
         metrics = state.pop(METRICS)
         return state, metrics
+
+    def _warn_of_dropped(self, run: Flow) -> None:
+        """Warns of frozen weights that their layers set: states carry none of them."""
+        for (*owner, name), variable in self.frozen:
+            if variable.learnable and name in run.updates.get(tuple(owner), ()):
+                warn(
+                    f"The weight '{variable.path}' is frozen, and its layer sets it in `call`: in "
+                    "training its new value is dropped, where Keras carries it on. Make it with "
+                    "`add_weight(…, trainable=False)`, which is carried on, or unfreeze it."
+                )
 
     def updated(self, state: TrainState, run: Flow) -> TrainState:
         """A state with what a run changed in it."""
@@ -464,7 +476,7 @@ def _grouped(
     for path, variable in weights:
         if id(variable) in chosen:
             params.append((path, variable))
-        elif id(variable) in carried and not variable.learnable:
+        elif id(variable) in carried and (variable.is_updated or not variable.learnable):
             state.append((path, variable))
         else:
             # what a stateful RNN remembers is given to every step and not carried on, as in Keras
