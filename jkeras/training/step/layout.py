@@ -476,13 +476,18 @@ def _grouped(
     for path, variable in weights:
         if id(variable) in chosen:
             params.append((path, variable))
-        elif id(variable) in carried and (variable.is_updated or not variable.learnable):
+        elif id(variable) in carried and _is_updated(variable):
             state.append((path, variable))
         else:
             # what a stateful RNN remembers is given to every step and not carried on, as in Keras
             # on JAX
             frozen.append((path, variable))
     return params, frozen, state
+
+
+def _is_updated(variable: Variable) -> bool:
+    """Whether the forward pass sets a variable that gradients do not reach."""
+    return variable.is_updated or not variable.learnable
 
 
 def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariables:
