@@ -274,8 +274,7 @@ def looked_into(step: OneStep) -> Step:
         devices = settings.distribution.device_mesh.backend_mesh.devices.size
     chip, at_peak = chip_of(jax.local_devices()[0]), None
     if chip is not None:
-        seconds = sum(count / chip.peak(dtype) for dtype, count in counts.items())
-        at_peak = times * seconds / devices
+        at_peak = times * chip.seconds(counts) / devices
     return Step(first.shape[0], length, times * counts.total(), at_peak)
 
 

@@ -7,6 +7,7 @@ of GPUs are of the data sheets of NVIDIA and AMD, without sparsity.
 """
 
 import typing
+from collections.abc import Mapping
 
 import jax
 
@@ -49,6 +50,10 @@ class Chip(typing.NamedTuple):
     def peak(self, dtype: str) -> float:
         """Operations a second of products of a dtype."""
         return self.half if dtype in ("bfloat16", "float16") else self.single
+
+    def seconds(self, operations: Mapping[str, int]) -> float:
+        """What operations of products take at the peak of their dtypes."""
+        return sum(count / self.peak(dtype) for dtype, count in operations.items())
 
 
 def _tpu(name: str, kind: str, cores: int, tera: float, bandwidth: float, link: float) -> Chip:

@@ -129,7 +129,8 @@ class MixtureOfExperts(Layer):
             self._add_losses(found)
         if self.capacity_factor is None:
             self._warn_of_devices()
-            y = routing.without_drops(groups, found, self._on_sorted_rows(w))
+            chosen = found.experts, found.weights, self.num_experts
+            y = routing.through_experts(groups, *chosen, self._on_sorted_rows(w))
         else:
             sizes = groups.shape[1], self.top_k, self.num_experts
             capacity = routing.capacity_of(*sizes, self.capacity_factor)

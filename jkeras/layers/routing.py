@@ -88,23 +88,26 @@ def _mean(found: Routes, values: jax.Array) -> jax.Array:
 # ---------------------------------------------------------------- tokens to experts and back
 
 
-def without_drops(x: jax.Array, found: Routes, networks: Networks) -> jax.Array:
+def through_experts(
+    x: jax.Array, chosen: jax.Array, weights: jax.Array, experts: int, networks: Networks
+) -> jax.Array:
     """The outputs of tokens, each of its experts, however many tokens one of them gets (Gale et
     al. 2022, arXiv:2211.15841).
 
     Args:
-        x: (groups, tokens, features).
+        x: (..., features).
+        chosen, weights: the experts of a token and how much each counts, (..., choices).
+        experts: how many there are.
         networks: of (rows, features), the number of rows of each expert, one behind the other, and
             the expert of each row.
     """
-    experts, choices = found.shares.shape[-1], found.experts.shape[-1]
-    chosen = found.experts.reshape(-1)
-    order = jnp.argsort(chosen)  # the tokens of one expert lie behind one another
-    token, expert = order // choices, chosen[order]
-    sizes = jnp.bincount(chosen, length=experts).astype("int32")
+    number = chosen.reshape(-1)
+    order = jnp.argsort(number)  # the tokens of one expert lie behind one another
+    token, expert = order // chosen.shape[-1], number[order]
+    sizes = jnp.bincount(number, length=experts).astype("int32")
     tokens = x.reshape(-1, x.shape[-1])
     y = networks(tokens[token], sizes, expert)
-    y = y * found.weights.reshape(-1)[order][:, None].astype(y.dtype)
+    y = y * weights.reshape(-1)[order][:, None].astype(y.dtype)
     whole = jnp.zeros((len(tokens), y.shape[-1]), y.dtype).at[token].add(y)
     return whole.reshape(*x.shape[:-1], -1)
 

@@ -362,10 +362,7 @@ class _Program:
         chip = chip_of(self.devices[0])
         if chip is None:
             return None
-        done, of_model = (
-            sum(count / chip.peak(dtype) for dtype, count in counts.items()) / len(self.devices)
-            for counts in work
-        )
+        done, of_model = (seconds / len(self.devices) for seconds in map(chip.seconds, work))
         if accessed is None:  # the state at least, which is read and written
             kinds = self._arguments()
             state = kinds["parameters"] + kinds["optimizer"] + kinds["state"]

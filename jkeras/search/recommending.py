@@ -159,10 +159,11 @@ def recommend(
         check_whole("batch", size, at_least=1)
     make, shapes = _maker(model, length)
     search = _Search(make, shapes, topology, y, most, verbose)
-    tried = [choice for layout in _layouts(topology) for choice in search.of(layout, sizes)]
+    layouts = list(_layouts(topology))
+    tried = [choice for layout in layouts for choice in search.of(layout, sizes)]
     if not tried:
-        count = len(topology.devices)
-        raise ValueError(explain("recommend", f"`batch` in parts for {count} devices", str(batch)))
+        wanted = f"`batch` in parts for {layouts[0].parts} devices"
+        raise ValueError(explain("recommend", wanted, str(batch)))
     fitting = sorted((one for one in tried if one.fits), key=_seconds_of_a_row)
     return Choices(fitting, [one for one in tried if not one.fits])
 
@@ -274,7 +275,7 @@ def _layouts(topology: Topology | None) -> Iterator[Placement]:
 
         offloaded = None
         if has_host:
-            offloaded = lambda: make(offload="optimizer")  # noqa: E731
+            offloaded = functools.partial(make, offload="optimizer")
         return Placement(name, make, parts, offloaded)
 
     yield layout("data in parts", DataParallel, count)

@@ -2,7 +2,6 @@
 
 import json
 import time
-import types
 import warnings
 
 import numpy as np
@@ -12,6 +11,7 @@ import jkeras
 from jkeras import layers
 from jkeras.callbacks import ThroughputMonitor, throughput
 from jkeras.callbacks.timing import OneStep
+from jkeras.distribution.chips import Chip
 
 X, Y = np.ones((40, 3), "float32"), np.ones((40, 2), "float32")
 EVERY_EPOCH = {
@@ -101,7 +101,7 @@ def test_members_count_each(monkeypatch):
 
 
 def test_the_share_of_the_peak(monkeypatch):
-    chip = types.SimpleNamespace(peak=lambda dtype: {"float32": 1e6}[dtype])
+    chip = Chip("slow", "slow", 1, half=2e6, single=1e6, bandwidth=1.0, link=1.0)
     monkeypatch.setattr("jkeras.distribution.chips.chip_of", lambda device: chip)
     history = fitted(model_of(), X, Y)
     for share, flops in zip(history["mfu"], history["flops_per_second"]):

@@ -248,10 +248,14 @@ def test_what_no_config_has_is_planned_too():
         recommend(private, batch=4, verbose=0)
 
 
-def test_in_the_scope_of_a_distribution():
+def test_in_the_scope_of_a_distribution(monkeypatch):
     with jkeras.distribution.DataParallel(devices=["cpu:0"]).scope():
         (choice,) = recommend(net(), batch=4, verbose=0)
     assert choice.layout == "DataParallel of the scope around"
+    four = jkeras.distribution.DataParallel(devices=["cpu:0"])
+    monkeypatch.setattr(type(four), "num_model_replicas", 4)
+    with four.scope(), pytest.raises(ValueError, match="in parts for 4 devices, received 6"):
+        recommend(net(), batch=6, verbose=0)
 
 
 def test_a_choice_trains():

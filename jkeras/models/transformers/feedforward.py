@@ -13,6 +13,7 @@ from jkeras.initializers import GlorotUniform, Zeros
 from jkeras.kernel.spec import Spec, Weight
 from jkeras.layers.dense import Dense
 from jkeras.layers.dropout import Dropout
+from jkeras.layers.routing import through_experts
 from jkeras.saving.hugging_face.native.plans import Experts, Feedforward
 
 
@@ -153,23 +154,17 @@ class Networks(Layer):
         ctx: Context,
     ) -> jax.Array:
         plan = self.plan
-        tokens = x.reshape(-1, x.shape[-1])
-        expert = chosen.reshape(-1)
-        order = jnp.argsort(expert)  # tokens of one expert lie behind one another
-        token = order // plan.chosen
-        sizes = jnp.bincount(expert, length=plan.count).astype("int32")
 
-        def through(name: str, x: jax.Array) -> jax.Array:
-            y = jax.lax.ragged_dot(x, w[name], sizes)
-            if plan.limit is None:
-                return y
-            return y + w[f"{name}_bias"][expert[order]]
+        def networks(x: jax.Array, sizes: jax.Array, expert: jax.Array) -> jax.Array:
+            def through(name: str, x: jax.Array) -> jax.Array:
+                y = jax.lax.ragged_dot(x, w[name], sizes)
+                if plan.limit is None:
+                    return y
+                return y + w[f"{name}_bias"][expert]
 
-        routed = tokens[token]
-        inner = self._gated(through("gate", routed), through("up", routed))
-        y = through("down", inner) * weights.reshape(-1)[order][:, None]
-        whole = jnp.zeros((len(tokens), self.width), y.dtype).at[token].add(y)
-        return whole.reshape(*x.shape[:-1], self.width)
+            return through("down", self._gated(through("gate", x), through("up", x)))
+
+        return through_experts(x, chosen, weights, plan.count, networks)
 
     def _gated(self, gate: jax.Array, up: jax.Array) -> jax.Array:
         """What is inside of a network."""
