@@ -149,7 +149,7 @@ def main(epochs=150):
     right = float(np.mean([a == b for a, b in zip(answers, SUMS.values())]))
     prompts = [list(question.encode()) for question in SUMS]
     here = model.generate(prompts, max_new_tokens=4, stop=END, strip_prompt=True)
-    same = answers == [bytes(text[text != END].tolist()).decode() for text in here]
+    same = answers == [bytes(text[text != END].tolist()).decode(errors="replace") for text in here]
     print(f"{right:.2f} of the sums are right; those that the model writes here: {same}")
     print(f"7+8 as a stream: {pieces}; by the package openai: {of_openai}")
     print(f"the server stopped by itself: {stopped}")
