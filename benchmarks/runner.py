@@ -27,7 +27,7 @@ IMPORTS = {
 }
 # Without PYTHONDONTWRITEBYTECODE, so that what is imported is compiled once, as installed code is.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {
-    "PYTHONPATH": str(ROOT),
+    "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     "JAX_PLATFORMS": "cpu",
     "KERAS_BACKEND": "jax",
 }

@@ -23,6 +23,7 @@ class Work:
         shape: of one row.
         units: widths of the hidden layers of the network "mlp".
         vocabulary: rows are numbers below it; None: rows are floats.
+        answers: shape of the classes of one row, as one of each token; (): it is of one class.
         softmax: whether Keras's model ends in one (other peers compute their loss from logits).
         steps, epochs: what a round does; with "predict" and "eager", `steps` calls.
         shuffle: whether an epoch has the rows in another order than the last.
@@ -40,6 +41,7 @@ class Work:
     kind: str = "fit"
     units: tuple = ()
     classes: int = 10
+    answers: tuple = ()
     vocabulary: int | None = None
     softmax: bool = False
     shuffle: bool = True
@@ -73,15 +75,15 @@ class Work:
     def data(self):
         """(x, y) on the host, the same for every peer."""
         rng = np.random.default_rng(0)
-        shape = self.rows, *self.shape
+        shape, answers = (self.rows, *self.shape), (self.rows, *self.answers)
         if self.mapped:
-            return mapped.rows(*shape), rng.integers(0, self.classes, self.rows, dtype="int32")
+            return mapped.rows(*shape), rng.integers(0, self.classes, answers, dtype="int32")
         x = (
             rng.normal(size=shape).astype("float32")
             if self.vocabulary is None
             else rng.integers(0, self.vocabulary, shape, dtype="int32")
         )
-        return x, rng.integers(0, self.classes, self.rows, dtype="int32")
+        return x, rng.integers(0, self.classes, answers, dtype="int32")
 
     def small(self):
         """The same with little to do, for a look at whether everything runs."""

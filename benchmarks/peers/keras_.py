@@ -2,6 +2,8 @@
 
 import jax
 
+from benchmarks.peers import large_keras
+
 
 def cnn(layers, x, work):
     x = layers.Conv2D(32, 3, activation="relu")(x)
@@ -53,7 +55,10 @@ def mlp(layers, x, work):
 def network(library, work):
     """The model of a work."""
     inputs = library.Input(work.shape, dtype="float32" if work.vocabulary is None else "int32")
-    x = globals()[work.network](library.layers, inputs, work)
+    if large := getattr(large_keras, work.network, None):
+        x = large(library, inputs, work)
+    else:
+        x = globals()[work.network](library.layers, inputs, work)
     outputs = library.layers.Dense(work.classes, activation="softmax" if work.softmax else None)(x)
     return library.Model(inputs, outputs)
 

@@ -5,6 +5,8 @@ import numpy as np
 import optax
 from flax import nnx
 
+from benchmarks.peers import large_nnx
+
 
 class Network(nnx.Module):
     """A body and the last layer."""
@@ -132,6 +134,7 @@ BODIES = {
     "resnet": ResNet,
     "lstm": LSTM,
     "transformer": Transformer,
+    **large_nnx.BODIES,
 }
 
 

@@ -305,8 +305,8 @@ class QuantizedLayer(Layer):
                 specs[name] = weight_of(variable)
         return specs
 
-    def own_values(self, scope: Any, call: Call | None) -> dict[str, Any]:
-        w = super().own_values(scope, call)
+    def own_values(self, scope: Any, call: Call | None, is_called: bool = False) -> dict[str, Any]:
+        w = super().own_values(scope, call, is_called)
         if self.quantization_mode == "float8" and "bias" in w and w["bias"].dtype == "float32":
             # as the hardware's fused product and sum has it
             w["bias"] = w["bias"].astype("bfloat16").astype("float32")

@@ -30,6 +30,8 @@ from jkeras.layers.recurrent_step import (
     is_nested,
     keeping_costly,
     output_size,
+    narrowed,
+    widened,
 )
 from jkeras.ops.kernels_dot import contract_last
 from jkeras.ops.recurrent_split import Split
@@ -252,12 +254,18 @@ class Cell(CellFields, Layer):
             if rates:
                 ctx.skip_keys(self._mask_count * rates, x)
 
+        wide = w
+        if w["recurrent_kernel"].dtype.itemsize < 4:
+            wide = widened(w)
+
         def project(x: jax.Array) -> jax.Array:
-            return self.project(w, self._convert(x), x_masks)
+            own = w if wide is w else narrowed(wide, w)
+            return self.project(own, self._convert(x), x_masks)
 
         def advance(z: jax.Array, states: list[jax.Array], t: jax.Array) -> tuple[Any, ...]:
+            own = w if wide is w else narrowed(wide, w)
             states = tuple(as_list(states))
-            return self.advance(w, self.recur(w, z, states[0], h_masks), states, h_masks)
+            return self.advance(own, self.recur(own, z, states[0], h_masks), states, h_masks)
 
         advance, last_part = keeping_costly(advance, self._advance)
         split = None
@@ -526,6 +534,12 @@ class LSTMCell(GatedCell):
     def _bias_initializer(self) -> Any:
         return ForgetBias(self.bias_initializer) if self.unit_forget_bias else self.bias_initializer
 
+    def recur(
+        self, w: Mapping[str, Any], z: jax.Array, h: jax.Array, masks: Sequence[jax.Array | None]
+    ) -> jax.Array:
+        z = z + gates(h, w["recurrent_kernel"], masks)
+        return z + w["bias"] if self.use_bias else z
+
     def advance(
         self,
         w: Mapping[str, Any],
@@ -534,7 +548,7 @@ class LSTMCell(GatedCell):
         masks: Sequence[jax.Array | None],
     ) -> tuple[Any, ...]:
         _, c = states
-        i, f, candidate, o = jnp.split(z + w["bias"] if self.use_bias else z, 4, axis=-1)
+        i, f, candidate, o = jnp.split(z, 4, axis=-1)
         c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(
             candidate
         )

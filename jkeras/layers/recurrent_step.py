@@ -6,6 +6,7 @@ any object with `call` and `state_size`.
 """
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -45,6 +46,16 @@ def bind(
         return sub.run_method(cell, "bind", x, states, training=training)
     body = loop_body(cell, training)
     return Step(None, lambda x, states, t: body(t, x, as_list(states)))
+
+
+def widened(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """Weights of a loop in float32, in which the gradients of its steps are added up then."""
+    return {name: value.astype("float32") for name, value in weights.items()}
+
+
+def narrowed(weights: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
+    """What `widened` gave, for one step, in the types that the weights have."""
+    return {name: value.astype(like[name].dtype) for name, value in weights.items()}
 
 
 def gives_its_states(cell: Layer) -> bool:

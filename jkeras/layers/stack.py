@@ -169,6 +169,7 @@ class Stack(StatefulLayer, uses_weights_whole=False):
     def forward(
         self, w: Mapping[str, Any], inputs: jax.Array, *, segment_ids: Any = None, ctx: Context
     ) -> Structure:
+        inputs = inputs.astype(self.compute_dtype)  # the loop carries what a block gives
         weights = self._block_weights(inputs)
         params, state = (
             tree.unflatten(

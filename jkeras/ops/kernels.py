@@ -95,6 +95,17 @@ def on_cpu() -> bool:
     return (_target.get().platform or jax.default_backend()) == "cpu"
 
 
+def on_accelerator() -> bool:
+    """Whether what is traced now will run on TPUs or GPUs.
+
+    >>> with traced_for("tpu"):
+    ...     on_accelerator()
+    True
+    """
+    platform = _target.get().platform or jax.default_backend()
+    return platform in ("tpu", "interpreter", "gpu", "cuda", "rocm")
+
+
 def on_tpu() -> bool:
     """Whether what is traced now will run on TPUs.
 

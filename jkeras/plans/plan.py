@@ -84,8 +84,8 @@ class Plan:
         available: bytes that a program may take there; None: not known.
         flops: operations of a step in products and convolutions, on all devices together.
         collectives: bytes of what a device receives in a step, by kind.
-        bytes_accessed: what a device reads from its memory and writes to it in a step, as the
-            compiler counts it; None where it does not.
+        bytes_accessed: what a device reads from its main memory and writes to it in a step, of
+            loops as often as they run; None where the compiler refused the program.
         roofline: the seconds that a step takes at least; None: what the devices can do is unknown.
         seconds: that compiling took.
         text: the compiled program; "" where the compiler refused it.

@@ -28,6 +28,7 @@ from jkeras.training.step.layout import StateLayout
 from jkeras.training.loop.memory import estimate
 from jkeras.training.step.offload import on_host
 from jkeras.plans.plan import Memory, Plan, Roofline
+from jkeras.plans.accesses import bytes_accessed
 from jkeras.plans.traffic import over_links, traffic
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.step import make_predict_step, make_train_step
@@ -344,7 +345,7 @@ class _Program:
             code=sizes.code,
         )
         available, text = memory_of(self.devices[0]), compiled.as_text()
-        accessed = _bytes_accessed(compiled)
+        accessed = bytes_accessed(text)
         return self._with(
             fits=available is None or memory.total <= available,
             memory=memory,
@@ -357,16 +358,12 @@ class _Program:
             text=text,
         )
 
-    def _roofline(self, work: "Work", accessed: int | None, text: str) -> Roofline | None:
+    def _roofline(self, work: "Work", accessed: int, text: str) -> Roofline | None:
         """What a step takes at least, where operations are shared evenly."""
         chip = chip_of(self.devices[0])
         if chip is None:
             return None
         done, of_model = (seconds / len(self.devices) for seconds in map(chip.seconds, work))
-        if accessed is None:  # the state at least, which is read and written
-            kinds = self._arguments()
-            state = kinds["parameters"] + kinds["optimizer"] + kinds["state"]
-            accessed = 2 * state + kinds["batch"]
         memory = accessed / chip.bandwidth
         network = over_links(text, len(self.devices)) / chip.link
         return Roofline(done, memory, network, of_model)
@@ -395,16 +392,6 @@ class Work(NamedTuple):
 
     done: "Counter[str]"
     of_model: "Counter[str]"
-
-
-def _bytes_accessed(compiled: jax.stages.Compiled) -> int | None:
-    """The bytes that a compiled program reads and writes; None where the compiler says nothing."""
-    cost = compiled.cost_analysis() or {}
-    if isinstance(cost, list):
-        (cost,) = cost
-    if "bytes accessed" not in cost:
-        return None
-    return int(cost["bytes accessed"])
 
 
 def _bytes(tree, with_host=False):

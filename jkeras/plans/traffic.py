@@ -2,27 +2,16 @@
 
 import collections
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from jkeras.core.errors import explain
+from jkeras.plans.hlo import read
 
-# an operation of the text: its shapes, its name, whether it is the start of one
-OPERATION = re.compile(r".*? = (.*?) ([a-z][\w\-]*?)(-start)?\(")
 # all-reduce, ragged-all-to-all, collective-permute, ...: whatever there is of such names
-COLLECTIVE = re.compile(r"(\w+-)*all-[\w\-]+|collective-[\w\-]+|reduce-scatter")
+COLLECTIVE = re.compile(r"((?:\w+-)*all-[\w\-]+|collective-[\w\-]+|reduce-scatter)")
 ENDS = ("-done", "-update")  # of one that was started, which has been counted
-BITS = {"pred": 8, "bf16": 16, "c64": 64, "c128": 128, "token": 0}
-START = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{\s*$")
-CALLED = re.compile(
-    r"(?:calls|to_apply|body|condition|branch_computations|called_computations)="
-    r"(\{[^}]*\}|%?[\w.\-]+)"
-)
-CONDITION = re.compile(r"condition=%?([\w.\-]+)")
-NUMBER = re.compile(r"= s32\[\]\S* constant\((\d+)\)")
 # of groups of devices, their sizes: {{0,1},{2,3}}, or [groups, devices of each]<=...
 LISTED = re.compile(r"replica_groups=\{\{([\d,]*)\}")
 REGULAR = re.compile(r"replica_groups=\[\d+,(\d+)\]<=")
-TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 
 def traffic(text: str) -> dict[str, int]:
@@ -90,71 +79,7 @@ def _size_of_group(line: str, devices: int) -> int:
 
 def _collectives(text: str) -> Iterator[tuple[str, int, str]]:
     """(kind, bytes of its results as often as it runs, its line) of each collective."""
-    lines, entry = _computations(text)
-    if not entry:
-        raise ValueError(explain("plan", "a program as text of HLO", repr(text[:80])))
-    waiting = [(entry, 1)]
-    while waiting:
-        name, times = waiting.pop()
-        for line in lines.get(name, ()):
-            found = OPERATION.match(line)
-            if found and COLLECTIVE.fullmatch(found[2]) and not found[2].endswith(ENDS):
-                yield found[2], times * _bytes(found[1], bool(found[3])), line
-            inner = times * _trips(line, lines)
-            for called in CALLED.findall(line):
-                waiting += [(one, inner) for one in re.findall(r"[\w.\-]+", called)]
-
-
-def _trips(line: str, lines: Mapping[str, list[str]]) -> int:
-    """How often what a line calls runs: of a loop as the compiler says, or as its condition does,
-    which compares a counter with one number; else 1.
-    """
-    if " while(" not in line:
-        return 1
-    told = TRIPS.search(line)
-    if told:
-        return int(told[1])
-    condition = CONDITION.search(line)
-    inside = lines.get(condition[1], []) if condition else []
-    numbers = [found[1] for found in map(NUMBER.search, inside) if found]
-    counts_up = any("direction=LT" in one for one in inside)
-    return int(numbers[0]) if counts_up and len(numbers) == 1 else 1
-
-
-def _computations(text: str) -> tuple[dict[str, list[str]], str]:
-    """(the lines of each computation, the name of the first)."""
-    lines, name, entry = collections.defaultdict(list), "", ""
-    for line in text.splitlines():
-        start = START.match(line)
-        if start:
-            name = start[2]
-            entry = name if start[1] else entry
-        else:
-            lines[name].append(line)
-    return lines, entry
-
-
-def _bytes(shapes: str, is_start: bool) -> int:
-    """The bytes of shapes such as "(f32[8,4], bf16[2])"; of one that is started, its results, which
-    are the second half.
-    """
-    found = re.findall(r"\b([a-z]+\d*\w*)\[([\d,]*)\]", shapes)
-    if is_start and len(found) > 1:
-        found = [pair for pair in found if pair[0] not in ("u32", "s32")] or found
-        found = found[len(found) // 2 :]
-    total = 0
-    for kind, sizes in found:
-        count = 1
-        for size in filter(None, sizes.split(",")):
-            count *= int(size)
-        total += count * _bits(kind)
-    return total // 8
-
-
-def _bits(kind: str) -> int:
-    if kind in BITS:
-        return BITS[kind]
-    digits = re.search(r"\d+", kind)
-    if digits is None:
-        raise ValueError(explain("plan", "shapes of numbers in the program's text", repr(kind)))
-    return int(digits[0])
+    for each, times in read(text).walk():
+        kind = each.kind.removesuffix("-start")
+        if COLLECTIVE.fullmatch(kind) and not kind.endswith(ENDS):
+            yield kind, times * sum(one.bytes for one in each.results), each.line

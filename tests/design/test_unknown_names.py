@@ -27,6 +27,7 @@ from jkeras.programs.tape import Tape, gradient
 from jkeras.programs.walk import Unreadable
 from jkeras.training.step import chains
 from jkeras.training.loop import pace
+from jkeras.plans.accesses import bytes_accessed
 from jkeras.plans.traffic import traffic
 from jkeras.uncertainty.outputs import loss_takes_logits
 
@@ -156,6 +157,17 @@ def test_text_that_cannot_be_read():
         traffic("module @never_seen {}")
     with pytest.raises(ValueError, match="plan: expected shapes of numbers.*'neverseen'"):
         traffic(program.replace("= f32[8]{0} ragged", "= neverseen[8] ragged"))
+
+
+def test_instructions_that_are_not_known_read_and_write_all_they_have():
+    start, end = "ENTRY %main (x: f32[8]) -> f32[8] {", "}"
+    x = "  %x = f32[8]{0} parameter(0)"
+    for line in (
+        "  ROOT %y = f32[4]{0} never-seen(%x)",
+        '  ROOT %y = f32[4]{0} custom-call(%x), custom_call_target="NeverSeen"',
+        "  ROOT %y = (f32[8]{0}, f32[4]{0}, u32[]) never-seen-start(%x)",
+    ):
+        assert bytes_accessed("\n".join([start, x, line, end])) == 4 * (8 + 4)
 
 
 # ---------------------------------------------------------------- layers and losses
@@ -310,6 +322,9 @@ TABLES = {
     "saving/dialects/objects.py RENAMED": "as it is written, in tests/saving",
     "saving/dialects/objects.py DROPPED": "as it is written, in tests/saving",
     "saving/dialects/objects.py ONE_AXIS": "as it is written, in tests/saving",
+    # asked of instructions of compiled programs
+    "plans/accesses.py RUNS": test_instructions_that_are_not_known_read_and_write_all_they_have,
+    "plans/accesses.py PARTS": test_instructions_that_are_not_known_read_and_write_all_they_have,
     # asked of operations of JAX, beside the table of programs/primitives.py: tests/programs
     "generation/tables.py SIGNS": "nothing is inferred: tests/generation/test_wrong_arguments.py",
     "explain/normalizing.py LARGEST": "it is no softmax that is known: tests/explain/test_rules.py",

@@ -252,6 +252,36 @@ def test_a_normalization_learns_from_a_data_set_of_batches():
     np.testing.assert_allclose(np.ravel(normalization.variance), rows.var(0), atol=1e-5)
 
 
+CELLS = {
+    "a cell in float32": lambda layers: layers.RNN(layers.LSTMCell(3, dtype="float32")),
+    "a cell in bfloat16": lambda layers: layers.RNN(layers.GRUCell(3, dtype="mixed_bfloat16")),
+    "a layer": lambda layers: layers.LSTM(3),
+    "its state before the product": lambda layers: layers.GRU(3, reset_after=False),
+}
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("case", CELLS)
+def test_a_cell_computes_in_its_own_type(case, policy):
+    """Also where nothing around it says one, as in `stateless_call`."""
+    x = np.random.default_rng(0).normal(size=(2, 9, 5)).astype("float32")
+    outputs = []
+    for library in (keras, jkeras):
+        library.config.set_dtype_policy(policy)
+        layer = CELLS[case](library.layers)
+        library.config.set_dtype_policy("float32")
+        layer(x)
+        for i, weight in enumerate(layer.trainable_variables):
+            weight.assign(np.random.default_rng(i).normal(size=weight.shape))
+        values = [
+            [np.asarray(weight) for weight in group]
+            for group in (layer.trainable_variables, layer.non_trainable_variables)
+        ]
+        found = [layer(x), layer.stateless_call(*values, x)[0]]
+        outputs.append([np.asarray(y, "float32") for y in found])
+    np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-6, atol=1e-6)
+
+
 @LIBRARIES
 def test_a_simple_rnn_has_no_word_of_cudnn(library):
     assert not hasattr(library.layers.SimpleRNN(1), "use_cudnn")

@@ -40,12 +40,16 @@ def _layer(name):
     return function, x, weights
 
 
-def _plain(function):
+def _traced_for(platform, function):
     def run(*arguments):
-        with kernels.traced_for("plain"):
+        with kernels.traced_for(platform):
             return function(*arguments)
 
     return run
+
+
+def _plain(function):
+    return _traced_for("plain", function)
 
 
 @pytest.mark.promise("These are chosen inside")
@@ -56,6 +60,13 @@ def test_numbers_of_the_plain_loop(name):
     text = str(jax.make_jaxpr(lambda *a: function(*a))(x, *weights))
     assert "custom_jvp" in text or "CustomJVPTraced" in text
     assert_same(function, _plain(function), x, *weights)
+
+
+@needs_transposed_loops
+@pytest.mark.parametrize("name", ["lstm zeros", "gru"])
+def test_numbers_on_accelerators(name):
+    function, x, weights = _layer(name)
+    assert_same(_traced_for("tpu", function), _plain(function), x, *weights)
 
 
 @pytest.mark.promise("`jax.hessian`, `jax.lax.scan`, `jax.checkpoint`")
@@ -72,11 +83,13 @@ def test_a_gradient_by_one_weight_alone_and_a_hessian():
 
 
 @needs_transposed_loops
-def test_no_kernel_is_in_the_backward_loop():
+@pytest.mark.parametrize("platform", ["cpu", "tpu", "cuda"])
+def test_no_weight_is_in_the_backward_loop(platform):
     function, x, weights = _layer("lstm")
-    gradient = jax.make_jaxpr(jax.grad(lambda *w: jnp.sum(function(x, *w)), (0, 1)))(*weights)
+    function = _traced_for(platform, function)
+    gradient = jax.make_jaxpr(jax.grad(lambda *w: jnp.sum(function(x, *w)), (0, 1, 2)))(*weights)
     loops = [e for e in gradient.jaxpr.eqns if e.primitive.name == "scan"]
-    shapes = {w.shape for w in weights[:2]}
+    shapes = {w.shape for w in weights}
     assert len(loops) == 2
     assert not shapes & {v.aval.shape for v in loops[-1].outvars}
 
@@ -88,5 +101,28 @@ def test_where_it_pays(rows, steps, taken):
     states = [jax.ShapeDtypeStruct((rows, 3), "float32")]
     expected = taken and kernels.transposes_loops()
     assert recurrent_split.pays_split(split, x, states) == expected
-    with kernels.traced_for("tpu"):
+    for platform in ("tpu", "cuda"):
+        with kernels.traced_for(platform):
+            assert recurrent_split.pays_split(split, x, states) == kernels.transposes_loops()
+    with kernels.traced_for("onnx"):
         assert not recurrent_split.pays_split(split, x, states)
+
+
+@pytest.mark.promise("added up in float32")
+def test_gradients_of_steps_are_added_up_in_float32():
+    """Whatever XLA makes of it: a sum of ones in bfloat16 stays at 256."""
+    half = dict(dtype="mixed_bfloat16")
+    stacked = [layers.LSTMCell(3, **half)]  # of which there is no form in two parts
+    layer = layers.RNN(stacked, **half)
+    x = jnp.ones((1, 512, 5))
+    layer(x)
+    state = [jnp.asarray(v) for v in layer.non_trainable_variables]
+    weights = [jnp.asarray(v) for v in layer.trainable_variables]
+
+    def loss(weights):
+        return layer.stateless_call(weights, state, x)[0].sum()
+
+    loops = [e for e in jax.make_jaxpr(jax.grad(loss))(weights).eqns if e.primitive.name == "scan"]
+    sums = [v.aval for v in loops[-1].outvars if v.aval.shape in {w.shape for w in weights}]
+    assert len(sums) == 3
+    assert {v.dtype.name for v in sums} == {"float32"}

@@ -122,16 +122,6 @@ def test_the_largest_binds():
     assert (roofline.seconds, roofline.bound, roofline.mfu) == (3.0, "memory", 0.5)
 
 
-def test_where_the_compiler_says_nothing_the_state_is_read_and_written(monkeypatch):
-    monkeypatch.setattr("jkeras.plans.planning.chip_of", lambda _: chip_of(V5E))
-    monkeypatch.setattr("jkeras.plans.planning._bytes_accessed", lambda _: None)
-    found = chain(False).plan(4)
-    memory = found.memory
-    state = memory.parameters + memory.optimizer + memory.state
-    assert found.roofline.memory == pytest.approx((2 * state + memory.batch) / 819e9)
-    assert found.bytes_accessed is None and "read and written" not in str(found)
-
-
 def test_of_devices_that_are_not_known_nothing_is_said():
     found = chain(False).plan(4)
     assert found.roofline is None

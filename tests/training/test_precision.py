@@ -140,6 +140,7 @@ def test_sums_do_not_overflow_nor_stand_still(dtype):
     np.testing.assert_allclose(layer.moving_variance.value, exact.var(0), rtol=1e-4)
 
 
+@pytest.mark.promise("exponentials and their sum")
 @pytest.mark.parametrize("dtype", HALF)
 def test_attention_over_many_equal_keys(dtype):
     keys = 70_000

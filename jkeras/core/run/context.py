@@ -205,7 +205,7 @@ class Children:
             call = Inputs(*args)
             if scope.flow.declared is not None:
                 scope.declare(child.declaration(call))
-        w = child.own_values(scope, call)
+        w = child.own_values(scope, call, is_called=True)
         if child.traits.has_children:
             args = (child.cursor(scope, call), *args)
         return getattr(child, name)(w, *args, ctx=Context(scope, child, training, None))

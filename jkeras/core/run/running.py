@@ -135,8 +135,12 @@ def run_forward(layer, ctx, call, args, kwargs):
     return outputs
 
 
-def own_values(layer, scope, call):
-    """The layer's own weights by name, in the type that it computes in."""
+def own_values(layer, scope, call, is_called=False):
+    """The layer's own weights by name, in the type that it computes in.
+
+    Args:
+        is_called: the type follows from its policy, as for a call of it which is not under way.
+    """
     values = scope.weights()
     if not values and layer.traits.is_weightless:
         return values
@@ -147,7 +151,7 @@ def own_values(layer, scope, call):
         specs = specs_for_call(layer, call)
         if scope.flow.declared is None:
             check_own_values(layer, scope, values, specs)
-    dtype = scope.flow.cast_type()
+    dtype = cast_type(layer, scope.flow) if is_called else scope.flow.cast_type()
     if dtype is not None:
         cast_weights(values, specs, dtype)
     if layer.traits.uses_weights_whole:
