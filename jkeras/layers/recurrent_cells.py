@@ -259,11 +259,15 @@ class Cell(CellFields, Layer):
             wide = widened(w)
 
         def project(x: jax.Array) -> jax.Array:
-            own = w if wide is w else narrowed(wide, w)
+            own = w
+            if wide is not w:
+                own = narrowed(wide, w)
             return self.project(own, self._convert(x), x_masks)
 
         def advance(z: jax.Array, states: list[jax.Array], t: jax.Array) -> tuple[Any, ...]:
-            own = w if wide is w else narrowed(wide, w)
+            own = w
+            if wide is not w:
+                own = narrowed(wide, w)
             states = tuple(as_list(states))
             return self.advance(own, self.recur(own, z, states[0], h_masks), states, h_masks)
 

@@ -84,7 +84,9 @@ class _Inside:
     def results(self) -> list[Instruction]:
         """What computes each of the results."""
         root = next(each for each in self.instructions if each.is_root)
-        given = [self.named[name] for name in root.operands] if root.kind == "tuple" else [root]
+        given = [root]
+        if root.kind == "tuple":
+            given = [self.named[name] for name in root.operands]
         return [self.behind_views(each) for each in given]
 
     def behind_views(self, instruction: Instruction) -> Instruction:
