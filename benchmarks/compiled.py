@@ -6,8 +6,8 @@ The steps of jkeras, of Keras, of Flax NNX and of a loop by hand, with the same 
 each compiled for one device that is not here, in a process of its own; "many" is the program of
 `fit` that takes many steps, beside a `fori_loop` over the step by hand. Counted are the bytes that
 a step reads from the main memory and writes to it, the seconds that it takes at least by them and
-by its operations, its temporaries, the results that are not in the place of what was given,
-fusions, and seconds to compile. Needs the extra `aot`.
+by its operations, the cycles that the compiler of a TPU estimates, its temporaries, the results
+that are not in the place of what was given, fusions, and seconds to compile. Needs the extra `aot`.
 """
 
 import argparse
@@ -23,7 +23,9 @@ import optax
 from benchmarks import kept, runner
 from benchmarks.work import Work
 from benchmarks.works import WORKS
+from jkeras.plans.hlo import read
 
+CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 FORMS = ("one", "many")
 TYPES = ("float32", "mixed_bfloat16")
 ROWS, STEPS = 256, 16  # of a batch; of the data that "many" has on the device
@@ -204,6 +206,7 @@ def account(peer, form, name, dtype, topology):
     return {
         "bytes": accessed,
         "seconds": max(at_peak, accessed / chip.bandwidth),
+        "cycles": cycles(text),
         "bound": "operations" if at_peak > accessed / chip.bandwidth else "memory",
         "temporaries": memory.temp_size_in_bytes,
         "copied": memory.output_size_in_bytes - memory.alias_size_in_bytes,
@@ -211,6 +214,14 @@ def account(peer, form, name, dtype, topology):
         "to host": len(re.findall(r" (?:outfeed|send)\(", text)),
         "compile": round(seconds, 1),
     }
+
+
+def cycles(text):
+    """What the compiler of a TPU estimates for the instructions that say it, of loops as often as
+    they run; 0 where none does.
+    """
+    told = ((CYCLES.search(each.line), times) for each, times in read(text).walk(("fusion",)))
+    return sum(int(found[1]) * times for found, times in told if found)
 
 
 def side_by_side(name, dtype, topology):
