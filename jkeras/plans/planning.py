@@ -2,7 +2,6 @@
 
 import contextlib
 import numbers
-import re
 import time
 from collections.abc import Iterator
 from collections import Counter
@@ -25,10 +24,10 @@ from jkeras.training.data import placement
 from jkeras.training.data.sizes import size_of
 from jkeras.training.data.source import unpack
 from jkeras.training.step.layout import StateLayout
-from jkeras.training.loop.memory import estimate
 from jkeras.training.step.offload import on_host
 from jkeras.plans.plan import Memory, Plan, Roofline
 from jkeras.plans.accesses import bytes_accessed
+from jkeras.plans.cached import Compiled, Refused, compiled_for
 from jkeras.plans.traffic import over_links, traffic
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.step import make_predict_step, make_train_step
@@ -46,10 +45,6 @@ if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
 
 map_structure = jax.tree_util.tree_map
-REFUSED = re.compile(r"\(([\d.]+)([KMGT]?)\) exceeds available \w+ \(([\d.]+)([KMGT]?)\)")
-UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-# without a GPU to measure them on, the compiler finds no tiles for some small products
-OPTIONS = {"gpu": {"xla_gpu_enable_triton_gemm": False}}
 MOST_ROWS = 2**20
 KINDS = {"train": "a training step", "predict": "a prediction"}
 
@@ -302,11 +297,10 @@ class _Program:
             lowered = traced.lower()
         placement.check_layouts()
         work = self._work(step, traced.jaxpr.jaxpr)
-        try:
-            compiled = lowered.compile(compiler_options=OPTIONS.get(self.platform))
-        except jax.errors.JaxRuntimeError as error:
-            return self._refused(work, *_sizes_of(error))
-        return self._compiled(work, compiled)
+        said = compiled_for(lowered, self.devices)
+        if isinstance(said, Refused):
+            return self._refused(work, said)
+        return self._compiled(work, said)
 
     def _work(self, step: Any, jaxpr: Any) -> "Work":
         """The operations of a step; what is in kernels counts as in their plain forms."""
@@ -318,14 +312,14 @@ class _Program:
         with in_force.having(ALL_SAVED, True):
             return Work(done, operations_by_dtype(traced()))
 
-    def _refused(self, work: "Work", needed: int, available: int) -> Plan:
+    def _refused(self, work: "Work", said: Refused) -> Plan:
         """Of a program that the compiler has not fitted in."""
         memory = Memory(**self._arguments(), temporary=0, results=0, code=0)
         return self._with(
             fits=False,
             memory=memory,
-            needed=needed,
-            available=available,
+            needed=said.needed,
+            available=said.available,
             flops=work.done.total(),
             collectives={},
             bytes_accessed=None,
@@ -333,18 +327,14 @@ class _Program:
             text="",
         )
 
-    def _compiled(self, work: "Work", compiled: Any) -> Plan:
-        sizes = estimate(compiled)
-        if sizes is None:
-            received = f"none from the compiler for {self.devices[0].device_kind}"
-            raise RuntimeError(explain("plan", "an estimate of memory", received))
+    def _compiled(self, work: "Work", said: Compiled) -> Plan:
         memory = Memory(
             **self._arguments(),
-            temporary=sizes.temporary,
-            results=max(sizes.results, 0),
-            code=sizes.code,
+            temporary=said.temporary,
+            results=said.results,
+            code=said.code,
         )
-        available, text = memory_of(self.devices[0]), compiled.as_text()
+        available, text = memory_of(self.devices[0]), said.text
         accessed = bytes_accessed(text)
         return self._with(
             fits=available is None or memory.total <= available,
@@ -403,12 +393,3 @@ def _bytes(tree, with_host=False):
         shape = leaf.shape if leaf.sharding is None else leaf.sharding.shard_shape(leaf.shape)
         total += int(np.prod(shape)) * leaf.dtype.itemsize
     return total
-
-
-def _sizes_of(error):
-    """(bytes needed, bytes available) of a program that the compiler refused for its memory."""
-    found = REFUSED.search(str(error))
-    if found is None:
-        raise error
-    size, unit, most, of_most = found.groups()
-    return int(float(size) * UNITS[unit]), int(float(most) * UNITS[of_most])
