@@ -515,16 +515,17 @@ def peers(results: Results) -> str:
 def compiled(results: Results) -> str:
     """Training steps as the compiler of a TPU sees them."""
     others = ["by hand, one", "keras, one", "nnx, one"]
-    head = ["work", "MB read and written", "of by hand", "of Keras", "of NNX"]
-    head += ["MiB of temporaries", "of by hand", "of Keras", "of NNX", "`many`: bytes, of by hand"]
+    head = ["work", "cycles, of by hand", "of Keras", "of NNX"]
+    head += ["MB read and written", "of by hand", "of Keras", "of NNX"]
+    head += ["MiB of temporaries", "of by hand", "of Keras", "of NNX", "`many`: cycles, of by hand"]
     rows = []
     for work, each in results.found("compiled", "v5e:1x1").items():
         cells = [work]
-        for what, unit in (("bytes", 1e6), ("temporaries", 2**20)):
+        for what, unit in (("cycles", None), ("bytes", 1e6), ("temporaries", 2**20)):
             own = each["jkeras, one"][what]
-            cells.append(f"{own / unit:,.1f}")
+            cells += [] if unit is None else [f"{own / unit:,.1f}"]
             cells += [f"{own / each[one][what]:.3f}" if each.get(one) else "" for one in others]
-        many = [each[f"{peer}, many"]["bytes"] for peer in ("jkeras", "by hand")]
+        many = [each[f"{peer}, many"]["cycles"] for peer in ("jkeras", "by hand")]
         rows.append([*cells, f"{many[0] / many[1]:.3f}"])
     return _table(head, rows)
 

@@ -41,8 +41,7 @@ class Roofline(typing.NamedTuple):
 
     Attributes:
         operations: of its products, each at the peak of its dtype.
-        memory: of what it reads and writes; where the compiler does not say (those of GPUs do not),
-            of the state and the batch alone.
+        memory: of what it reads from the main memory and writes to it.
         network: of what the devices receive.
         model: of the products that the model needs whatever is computed again, as `operations`.
     """
