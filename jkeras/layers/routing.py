@@ -108,8 +108,8 @@ def through_experts(
     tokens = x.reshape(-1, x.shape[-1])
     y = networks(tokens[token], sizes, expert)
     y = y * weights.reshape(-1)[order][:, None].astype(y.dtype)
-    whole = jnp.zeros((len(tokens), y.shape[-1]), y.dtype).at[token].add(y)
-    return whole.reshape(*x.shape[:-1], -1)
+    whole = jnp.zeros((tokens.shape[0], y.shape[-1]), y.dtype).at[token].add(y)
+    return whole.reshape(*x.shape[:-1], y.shape[-1])
 
 
 def capacity_of(tokens: int, choices: int, experts: int, factor: float) -> int:
