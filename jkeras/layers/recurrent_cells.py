@@ -29,8 +29,8 @@ from jkeras.layers.recurrent_step import (
     is_native_cell,
     is_nested,
     keeping_costly,
-    output_size,
     narrowed,
+    output_size,
     widened,
 )
 from jkeras.ops.kernels_dot import contract_last

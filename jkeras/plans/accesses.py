@@ -8,7 +8,7 @@ import functools
 from collections.abc import Collection
 from typing import NamedTuple
 
-from jkeras.plans.hlo import Array, Instruction, Program, arrays, read
+from jkeras.plans.hlo import ENDS, Array, Instruction, Program, arrays, read
 
 # They move nothing.
 FREE = (
@@ -23,7 +23,6 @@ FREE = (
     "partition-id",
     "replica-id",
 )
-ENDS = ("-done", "-update")  # of one that was started, which has been counted
 # Custom calls that give room or a view, or say something to the compiler.
 VIEWS = ("AllocateBuffer", "ConcatBitcast", "AssumeGatherIndicesInBound", "Sharding")
 RUNS = {"while": sum, "call": sum, "conditional": max}  # what they call moves

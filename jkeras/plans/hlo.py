@@ -22,6 +22,7 @@ CALLED = re.compile(
 CONDITION = re.compile(r"condition=%?([\w.\-]+)")
 TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
+ENDS = ("-done", "-update")  # of one that was started, which has been counted
 LIBRARIES = 'custom_call_target="__cu'  # of NVIDIA
 SCRATCH = ("s8", "u8")  # theirs, behind the results
 

@@ -4,11 +4,10 @@ import collections
 import re
 from collections.abc import Iterator
 
-from jkeras.plans.hlo import read
+from jkeras.plans.hlo import ENDS, read
 
 # all-reduce, ragged-all-to-all, collective-permute, ...: whatever there is of such names
-COLLECTIVE = re.compile(r"((?:\w+-)*all-[\w\-]+|collective-[\w\-]+|reduce-scatter)")
-ENDS = ("-done", "-update")  # of one that was started, which has been counted
+COLLECTIVE = re.compile(r"(\w+-)*all-[\w\-]+|collective-[\w\-]+|reduce-scatter")
 # of groups of devices, their sizes: {{0,1},{2,3}}, or [groups, devices of each]<=...
 LISTED = re.compile(r"replica_groups=\{\{([\d,]*)\}")
 REGULAR = re.compile(r"replica_groups=\[\d+,(\d+)\]<=")
