@@ -67,13 +67,19 @@ def apply(
     state: dict,
     args: tuple,
     kwargs: dict,
+    *,
+    bare: bool = False,
     **options,
 ) -> tuple[typing.Any, dict]:
-    """The forward pass on given values: `(outputs, new state)`."""
+    """The forward pass on given values: `(outputs, new state)`.
+
+    Args:
+        bare: as of `run_on`.
+    """
     flow = layer.flow_type(layer, params=params, state=state, **options)
     token = begin(flow)
     try:
-        outputs = layer.run_on(Scope(flow), args, kwargs)
+        outputs = layer.run_on(Scope(flow), args, kwargs, bare)
     finally:
         end(token)
     return outputs, flow.new_state()

@@ -20,8 +20,14 @@ class LayerProtocol(typing.Protocol):
     @property
     def declared_input_spec(self) -> typing.Any: ...
 
-    def run_on(self, scope: typing.Any, args: tuple, kwargs: dict) -> typing.Any:
-        """Its outputs, on its own weights and children in a scope; nothing is written on it."""
+    def run_on(
+        self, scope: typing.Any, args: tuple, kwargs: dict, bare: bool = False
+    ) -> typing.Any:
+        """Its outputs, on its own weights and children in a scope; nothing is written on it.
+
+        Args:
+            bare: runs its `call` alone, in the dtype of the layer around, without its penalty.
+        """
 
     def declaration(self, call: typing.Any) -> dict[str, Weight]:
         """Its own weights for the inputs of a call."""

@@ -162,10 +162,14 @@ def own_values(layer, scope, call, is_called=False):
 
 
 def cast_type(layer, flow):
-    """The dtype that a layer's weights are cast to, or None."""
-    if not layer.autocast or not layer.traits.computes_in_float:
+    """The dtype that a layer's weights are cast to, or None.
+
+    Where no layer around casts, one with `autocast` off does too, as in Keras.
+    """
+    is_inner = bool(flow.casting)
+    if not layer.traits.computes_in_float or (is_inner and not layer.autocast):
         return None
     policy = vars(layer)["_dtype_policy"]
     if policy.is_by_path:
         policy = policy.of(layer)
-    return policy.compute_dtype if policy.is_mixed or flow.casting else None
+    return policy.compute_dtype if policy.is_mixed or is_inner else None

@@ -167,8 +167,8 @@ class Run(Flow):
         self.places.set(variable, path)
 
     def forward(self, *args, **kwargs):
-        """The outputs of the root."""
-        return self.root.run_on(Scope(self), args, kwargs)
+        """The outputs of the root, as Keras's steps ask for them: by its `call`."""
+        return self.root.run_on(Scope(self), args, kwargs, bare=True)
 
     def adopt(self, module, prefix):
         """Lets a module that stands for another one have its path, and all below it theirs."""

@@ -186,7 +186,7 @@ class Predictor:
         params = tree.unflatten((path, a) for path, v, a in named if v.learnable)
         state = tree.unflatten((path, a) for path, v, a in named if not v.learnable)
         y, state = kernel.apply(
-            self.model, params, state, (x,), {}, rng=rng, training=False, is_built=True
+            self.model, params, state, (x,), {}, bare=True, rng=rng, training=False, is_built=True
         )
         changed = {i: tree.get(state, self.paths[i]) for i in self.carried}
         return y, {i: value for i, value in changed.items() if value is not values[i]}

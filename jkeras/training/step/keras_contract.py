@@ -193,7 +193,7 @@ def loss_and_updates(
     """
     x, y, sample_weight = batch
     with model.flow_type(model, _values_of(model, state), training=training) as run:
-        y_pred = run.call(model, (x,), {})
+        y_pred = run.call(model, (x,), {}, bare=True)
         loss = compute_loss(model, x, y, y_pred, sample_weight, training)
     kept = run.values.of(model.non_trainable_variables)
     return loss, (loss, y_pred, kept, metric_values(model, run))
