@@ -70,7 +70,7 @@ def plain(
     mask = positions if mask is None else both(mask, positions)
     if mask is not None:
         scores = jnp.where(mask, scores, hidden_score(scores.dtype))
-    weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
+    weights = _weights(scores, value.dtype)
     y = jnp.matmul(weights.reshape(*lead, groups, queries, source), value)
     return y.reshape(*lead, heads, target, value.shape[-1])
 
@@ -92,7 +92,55 @@ def products(query: jax.Array, key: jax.Array) -> jax.Array:
         # generated the queries are few, and the keys many
         scores = jnp.matmul(key, jnp.swapaxes(query, -1, -2), preferred_element_type=into)
         return jnp.swapaxes(scores, -1, -2)
+    if query.dtype == key.dtype != into:
+        return _products_of_16_bits(query, key)
     return jnp.matmul(query, jnp.swapaxes(key, -1, -2), preferred_element_type=into)
+
+
+# ---------------------------------------------------------------- gradients in 16 bits
+#
+# Scores and their exponentials are in float32. What the gradient takes of them is in the type of
+# the inputs: JAX would multiply float32 there, of twice the size and at half the speed, and would
+# keep a copy of the weights in float32. The kernels of `attention_flash` round alike.
+
+
+@jax.custom_jvp
+def _products_of_16_bits(query: jax.Array, key: jax.Array) -> jax.Array:
+    return jnp.matmul(query, jnp.swapaxes(key, -1, -2), preferred_element_type=jnp.float32)
+
+
+def _in_16_bits(query: jax.Array, key: jax.Array) -> jax.Array:
+    return jnp.matmul(query, jnp.swapaxes(key, -1, -2)).astype(jnp.float32)
+
+
+_products_of_16_bits.defjvps(
+    lambda tangent, scores, query, key: _in_16_bits(tangent, key),
+    lambda tangent, scores, query, key: _in_16_bits(query, tangent),
+)
+
+
+def _weights(scores: jax.Array, dtype: DType) -> jax.Array:
+    """The softmax of scores, in a type."""
+    if dtype == scores.dtype or not jnp.issubdtype(dtype, jnp.floating):
+        return jax.nn.softmax(scores, axis=-1).astype(dtype)
+    return _narrow_softmax(jnp.dtype(dtype), scores)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _narrow_softmax(dtype: DType, scores: jax.Array) -> jax.Array:
+    return jax.nn.softmax(scores, axis=-1).astype(dtype)
+
+
+@_narrow_softmax.defjvp
+def _narrow_softmax_jvp(
+    dtype: DType, primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    narrow = _narrow_softmax(dtype, *primals)
+    weights, (tangent,) = narrow.astype(primals[0].dtype), tangents
+    # rounded weights do not add up to 1, and where one is near 1 the rest is all that counts
+    total = jnp.sum(weights, axis=-1, keepdims=True)
+    mean = jnp.sum(weights * tangent, axis=-1, keepdims=True) / total
+    return narrow, (weights * (tangent - mean)).astype(dtype)
 
 
 # ---------------------------------------------------------------- what a target sees
