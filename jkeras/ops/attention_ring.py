@@ -32,19 +32,49 @@ class Ring(typing.NamedTuple):
     form: Form
 
 
+class Targets(typing.NamedTuple):
+    """The targets of a device.
+
+    Args:
+        query: (batch, groups, heads of a group, target, size).
+        ids: (batch, target), the segments.
+        positions: (target,) in the whole sequence.
+    """
+
+    query: jax.Array
+    ids: jax.Array
+    positions: jax.Array
+
+
 class Block(typing.NamedTuple):
     """The sources that a device holds at one turn.
 
     Args:
         key, value: (batch, groups, source, size).
         ids: (batch, source), the segments.
-        first: the position of the first source in the whole sequence.
+        positions: (source,) in the whole sequence.
     """
 
     key: jax.Array
     value: jax.Array
     ids: jax.Array
-    first: jax.Array
+    positions: jax.Array
+
+
+class Slopes(typing.NamedTuple):
+    """What the gradient needs of each target.
+
+    Args:
+        outer: the gradient of its output, (batch, groups, heads of a group, target, size).
+        most: its largest score, without the last axis.
+        normalizer: the logarithm of the sum of its weights, likewise.
+        taken: the share of a weight's gradient that normalization takes back, likewise.
+    """
+
+    outer: jax.Array
+    most: jax.Array
+    normalizer: jax.Array
+    taken: jax.Array
 
 
 @public("jkeras.ops.ring_attention")
@@ -63,7 +93,8 @@ def ring_attention(
     the sequence; for use inside of `jax.shard_map`.
 
     Each device holds its part of the queries; the parts of keys and values go from device to
-    device. Memory and operations of a device are those of its part. Sums and normalization are in
+    device. Memory and operations of a device are those of its part; of what a causal mask hides
+    about half is not computed, where the parts have an even length. Sums and normalization are in
     float32 at least, and all numbers are those of attention over the whole sequence.
 
     Args:
@@ -151,47 +182,68 @@ def _forwards(
 ) -> tuple[jax.Array, Structure]:
     """The output, and what the gradient needs: the inputs, and of each target its output, its
     largest score and the logarithm of the sum that normalizes its weights. The last two are apart:
-    their sum is not exact where nothing is seen.
+    their sum is not exact where nothing is seen. All but the output is as `_shared` puts it.
     """
-    positions = _positions(ring, query.shape[2])
-    grouped = _grouped(query, key.shape[1])
-    block = _own_block(ring, key, value, source_ids)
+    shared = _is_shared(ring, query, key)
+    inputs = query, key, value, target_ids, source_ids
+    if shared:
+        inputs = tuple(_shared(ring, x) for x in inputs)
+    targets, block = _targets_and_block(ring, shared, *inputs)
 
     def turn(carry: Structure, _: None) -> tuple[Structure, None]:
         sums, block = carry
-        sums = _add(ring, grouped, positions, target_ids, block, sums)
-        return (sums, _next(ring, block)), None
+        block = _next(ring, block)
+        if shared:
+            return (_add_seen(ring, targets, block, sums), block), None
+        return (_add(ring, targets, block, sums), block), None
 
-    (sums, _), _ = lax.scan(turn, (_no_sums(grouped, value), block), length=_count(ring))
+    sums = _add(ring, targets, block, _no_sums(targets.query, value))
+    (sums, _), _ = lax.scan(turn, (sums, block), length=_count(ring) - 1)
     most, total, mixed = sums
-    y = (mixed / total[..., None]).astype(value.dtype).reshape(*query.shape[:3], value.shape[-1])
-    saved = (query, key, value, target_ids, source_ids, y, most, jnp.log(total))
-    return y, saved
+    mixed = mixed / total[..., None]
+    if shared:
+        mixed = jnp.where(_is_blind(most)[..., None], _mean_of_all(ring, block.value), mixed)
+    y = mixed.astype(value.dtype).reshape(*query.shape[:3], value.shape[-1])
+    saved = (*inputs, y, most, jnp.log(total))
+    return _as_given(ring, y) if shared else y, saved
 
 
 def _backwards(ring: Ring, saved: Structure, cotangent: jax.Array) -> tuple[jax.Array | None, ...]:
     """The gradients; those of keys and values go round together with them."""
-    query, key, value, target_ids, source_ids, y, most, normalizer = saved
-    positions = _positions(ring, query.shape[2])
+    *inputs, y, most, normalizer = saved
+    query, key, value = inputs[:3]
+    shared = _is_shared(ring, query, key)
+    if shared:
+        cotangent = _shared(ring, cotangent)
+    targets, block = _targets_and_block(ring, shared, *inputs)
     groups = key.shape[1]
-    grouped, outer = _grouped(query, groups), _grouped(cotangent, groups)
+    outer = _grouped(cotangent, groups)
+    if shared:
+        outer, of_mean = _without_blind(ring, outer, most)
     wide = normalizer.dtype
     # the share of a weight's gradient that normalization takes back
     taken = jnp.sum(outer.astype(wide) * _grouped(y, groups).astype(wide), axis=-1)
-    block = _own_block(ring, key, value, source_ids)
-    zeros = (jnp.zeros(key.shape, wide), jnp.zeros(value.shape, wide))
+    slopes = Slopes(outer, most, normalizer, taken)
+    find = _gradient_seen if shared else _gradient
 
     def turn(carry: Structure, _: None) -> tuple[Structure, None]:
         of_query, block, of_block = carry
-        fixed = (grouped, outer, most, normalizer, taken)
-        added, of_key, of_value = _gradient(ring, fixed, positions, target_ids, block)
-        of_block = (of_block[0] + of_key, of_block[1] + of_value)
-        return (of_query + added, _next(ring, block), _next(ring, of_block)), None
+        block, of_block = _next(ring, (block, of_block))
+        added, *more = find(ring, targets, slopes, block)
+        of_block = tuple(map(jnp.add, of_block, more))
+        return (of_query + added, block, of_block), None
 
-    start = (jnp.zeros(grouped.shape, wide), block, zeros)
-    (of_query, _, of_block), _ = lax.scan(turn, start, length=_count(ring))
-    of_query = of_query.reshape(query.shape).astype(query.dtype)
-    return of_query, of_block[0].astype(key.dtype), of_block[1].astype(value.dtype), None, None
+    of_query, *of_block = _gradient(ring, targets, slopes, block)
+    start = (of_query, block, tuple(of_block))
+    (of_query, _, of_block), _ = lax.scan(turn, start, length=_count(ring) - 1)
+    of_key, of_value = _next(ring, of_block)  # home
+    if shared:
+        of_value = of_value + of_mean
+    gradients = of_query.reshape(query.shape), of_key, of_value
+    if shared:
+        gradients = tuple(_as_given(ring, x) for x in gradients)
+    narrow = (x.astype(like.dtype) for x, like in zip(gradients, (query, key, value)))
+    return *narrow, None, None
 
 
 _attend.defvjp(_forwards, _backwards)
@@ -201,13 +253,30 @@ def _count(ring: Ring) -> int:
     return lax.axis_size(ring.axis)
 
 
-def _positions(ring: Ring, length: int) -> jax.Array:
-    """The positions of this device's targets in the whole sequence."""
-    return lax.axis_index(ring.axis) * length + jnp.arange(length)
+def _targets_and_block(
+    ring: Ring,
+    shared: bool,
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    target_ids: jax.Array,
+    source_ids: jax.Array,
+) -> tuple[Targets, Block]:
+    """What a device holds at first."""
+    targets = _positions(ring, query.shape[2], shared)
+    sources = _positions(ring, key.shape[2], shared)
+    grouped = _grouped(query, key.shape[1])
+    return Targets(grouped, target_ids, targets), Block(key, value, source_ids, sources)
 
 
-def _own_block(ring: Ring, key: jax.Array, value: jax.Array, ids: jax.Array) -> Block:
-    return Block(key, value, ids, lax.axis_index(ring.axis) * key.shape[2])
+def _positions(ring: Ring, length: int, shared: bool) -> jax.Array:
+    """The positions of this device's part in the whole sequence."""
+    own = lax.axis_index(ring.axis)
+    if not shared:
+        return own * length + jnp.arange(length)
+    half = jnp.arange(length // 2)
+    last = 2 * _count(ring) - 1 - own
+    return jnp.concatenate([own * (length // 2) + half, last * (length // 2) + half])
 
 
 def _next(ring: Ring, tree: Structure) -> Structure:
@@ -223,6 +292,135 @@ def _grouped(x: jax.Array, groups: int) -> jax.Array:
     return x.reshape(batch, groups, heads // groups, time, size)
 
 
+# ---------------------------------------------------------------- half of the work
+#
+# Where a target sees what is before it, the last device would see all parts, and the first one its
+# own. So device i of n takes the parts i and 2 n - 1 - i of 2 n (Brandon et al. 2023,
+# arXiv:2311.09431, and the "zigzag" of others): of each block that comes, half is seen, by all
+# alike, and the other half is not computed.
+
+
+def _is_shared(ring: Ring, query: jax.Array, key: jax.Array) -> bool:
+    """Whether devices share the work of a causal mask."""
+    length = query.shape[2]
+    is_even = length == key.shape[2] and length % 2 == 0
+    return ring.form.is_causal and is_even and _count(ring) > 1
+
+
+def _routes(ring: Ring) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """From which device to which one its first and its second half go."""
+    count = _count(ring)
+
+    def home(part: int) -> int:
+        return part if part < count else 2 * count - 1 - part
+
+    return [(i, home(2 * i)) for i in range(count)], [(i, home(2 * i + 1)) for i in range(count)]
+
+
+def _shared(ring: Ring, x: jax.Array) -> jax.Array:
+    """Of a sequence cut into n, the parts i and 2 n - 1 - i of 2 n: along the axis 1 of ids, 2 of
+    others.
+    """
+    axis = min(x.ndim - 1, 2)
+    parts = jnp.split(x, 2, axis)
+    moved = [lax.ppermute(part, ring.axis, to) for part, to in zip(parts, _routes(ring))]
+    return jnp.concatenate(_in_order(ring, *moved), axis)
+
+
+def _as_given(ring: Ring, x: jax.Array) -> jax.Array:
+    """The reverse of `_shared`."""
+    axis = min(x.ndim - 1, 2)
+    parts = _in_order(ring, *jnp.split(x, 2, axis))
+    back = [[(to, i) for i, to in route] for route in _routes(ring)]
+    return jnp.concatenate(
+        [lax.ppermute(part, ring.axis, to) for part, to in zip(parts, back)], axis
+    )
+
+
+def _in_order(ring: Ring, first: jax.Array, second: jax.Array) -> list[jax.Array]:
+    """Both swapped on devices of odd numbers: these get their part of the end from first halves."""
+    is_odd = lax.axis_index(ring.axis) % 2 == 1
+    return [jnp.where(is_odd, second, first), jnp.where(is_odd, first, second)]
+
+
+def _comes_before(targets: Targets, block: Block) -> jax.Array:
+    """Whether the device of a block has an earlier part than this one: then all targets see the
+    first half of the block; else the second half of the targets sees all of it.
+    """
+    return block.positions[0] < targets.positions[0]
+
+
+def _halves(tree: Structure, axes: Structure) -> tuple[Structure, Structure]:
+    """(first, second) halves of arrays along the axis of each."""
+    halves = [jnp.split(x, 2, axis) for x, axis in zip(tree, axes)]
+    first, second = zip(*halves)
+    make = getattr(type(tree), "_make", tuple)
+    return make(first), make(second)
+
+
+ALONG = Targets(3, 1, 0)  # the axis of positions
+OF_BLOCK = Block(2, 2, 1, 0)
+
+
+def _add_seen(ring: Ring, targets: Targets, block: Block, sums: Structure) -> Structure:
+    """`_add` of a block of another device, without what the mask hides."""
+
+    def of_first(sums: Structure) -> Structure:
+        return _add(ring, targets, _halves(block, OF_BLOCK)[0], sums)
+
+    def by_second(sums: Structure) -> Structure:
+        first, second = _halves(sums, (3, 3, 3))
+        second = _add(ring, _halves(targets, ALONG)[1], block, second)
+        return tuple(jnp.concatenate(both, 3) for both in zip(first, second))
+
+    return lax.cond(_comes_before(targets, block), of_first, by_second, sums)
+
+
+def _gradient_seen(ring: Ring, targets: Targets, slopes: Slopes, block: Block) -> Structure:
+    """`_gradient` of a block of another device, without what the mask hides."""
+
+    def of_first() -> Structure:
+        of_query, *of_block = _gradient(ring, targets, slopes, _halves(block, OF_BLOCK)[0])
+        return of_query, *(_with_zeros(x, 2, is_first=True) for x in of_block)
+
+    def by_second() -> Structure:
+        second, slope = _halves(targets, ALONG)[1], _halves(slopes, (3, 3, 3, 3))[1]
+        of_query, *of_block = _gradient(ring, second, slope, block)
+        return _with_zeros(of_query, 3, is_first=False), *of_block
+
+    return lax.cond(_comes_before(targets, block), of_first, by_second)
+
+
+def _is_blind(most: jax.Array) -> jax.Array:
+    """Whether a target sees nothing, by its largest score."""
+    return most == hidden_score(most.dtype)
+
+
+def _mean_of_all(ring: Ring, value: jax.Array) -> jax.Array:
+    """What a target gets that sees nothing, (batch, groups, 1, 1, size): by blocks it would be the
+    mean of those that are not left out.
+    """
+    wide = value.astype(jnp.promote_types(value.dtype, "float32"))
+    return lax.pmean(jnp.mean(wide, axis=2), ring.axis)[:, :, None, None]
+
+
+def _without_blind(ring: Ring, outer: jax.Array, most: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(gradients of outputs without those of targets that see nothing, what these give to each
+    value, (batch, groups, 1, size)).
+    """
+    is_blind = _is_blind(most)[..., None]
+    wide = jnp.where(is_blind, outer, 0).astype(most.dtype)
+    total = lax.psum(jnp.sum(wide, axis=(2, 3)), ring.axis)
+    each = total / (_count(ring) * outer.shape[3])
+    return jnp.where(is_blind, 0, outer), each[:, :, None]
+
+
+def _with_zeros(x: jax.Array, axis: int, is_first: bool) -> jax.Array:
+    """A half along an axis as the whole, with zeros in the other half."""
+    zeros = jnp.zeros_like(x)
+    return jnp.concatenate([x, zeros] if is_first else [zeros, x], axis)
+
+
 # ---------------------------------------------------------------- a block of sources
 
 
@@ -235,12 +433,7 @@ def _no_sums(grouped: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array
 
 
 def _add(
-    ring: Ring,
-    grouped: jax.Array,
-    positions: jax.Array,
-    target_ids: jax.Array,
-    block: Block,
-    sums: tuple[jax.Array, jax.Array, jax.Array],
+    ring: Ring, targets: Targets, block: Block, sums: tuple[jax.Array, jax.Array, jax.Array]
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The sums with those of a block, whose sources are taken in chunks."""
 
@@ -248,7 +441,7 @@ def _add(
         sums: tuple[jax.Array, jax.Array, jax.Array], chunk: Block
     ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], None]:
         most, total, mixed = sums
-        scores = _scores(ring, grouped, positions, target_ids, chunk)
+        scores = _scores(ring, targets, chunk)
         more = jnp.maximum(most, jnp.max(scores, axis=-1))
         weights = jnp.exp(scores - more[..., None])
         shrunk = jnp.exp(most - more)
@@ -265,21 +458,22 @@ def _add(
 
 
 def _gradient(
-    ring: Ring, fixed: Structure, positions: jax.Array, target_ids: jax.Array | None, block: Block
+    ring: Ring, targets: Targets, slopes: Slopes, block: Block
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """(gradient of the query by this block, of the block's keys, of its values)."""
-    grouped, outer, most, normalizer, taken = fixed
+    outer, most, normalizer, taken = slopes
+    grouped = targets.query
     wide = normalizer.dtype
     product = functools.partial(jnp.einsum, preferred_element_type=wide)
 
     def of_chunk(
         of_query: jax.Array, chunk: Block
     ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        scores = _scores(ring, grouped, positions, target_ids, chunk)
+        scores = _scores(ring, targets, chunk)
         weights = jnp.exp(scores - most[..., None] - normalizer[..., None])
         of_value = product("bghts,bghtv->bgsv", weights.astype(outer.dtype), outer)
         of_weights = product("bghtv,bgsv->bghts", outer, chunk.value)
-        seen = _seen(ring, positions, target_ids, chunk)
+        seen = _seen(ring, targets, chunk)
         of_scores = jnp.where(seen, weights * (of_weights - taken[..., None]) * ring.form.scale, 0)
         of_scores = of_scores.astype(grouped.dtype)
         of_key = product("bghts,bghtd->bgsd", of_scores, grouped)
@@ -300,8 +494,7 @@ def _chunks(block: Block) -> Block:
         x = x.reshape(*x.shape[:axis], count, length, *x.shape[axis + 1 :])
         return jnp.moveaxis(x, axis, 0)
 
-    first = block.first + length * jnp.arange(count)
-    return Block(cut(block.key, 2), cut(block.value, 2), cut(block.ids, 1), first)
+    return Block(*(cut(x, axis) for x, axis in zip(block, OF_BLOCK)))
 
 
 def _joined(parts: jax.Array, size: int) -> jax.Array:
@@ -310,25 +503,23 @@ def _joined(parts: jax.Array, size: int) -> jax.Array:
     return joined.reshape(*joined.shape[:2], size, *joined.shape[4:])
 
 
-def _scores(
-    ring: Ring, grouped: jax.Array, positions: jax.Array, target_ids: jax.Array, block: Block
-) -> jax.Array:
+def _scores(ring: Ring, targets: Targets, block: Block) -> jax.Array:
     scores = jnp.einsum(
         "bghtd,bgsd->bghts",
-        grouped,
+        targets.query,
         block.key,
-        preferred_element_type=jnp.promote_types(grouped.dtype, "float32"),
+        preferred_element_type=jnp.promote_types(targets.query.dtype, "float32"),
     )
-    seen = _seen(ring, positions, target_ids, block)
+    seen = _seen(ring, targets, block)
     return jnp.where(seen, scores * ring.form.scale, hidden_score(scores.dtype))
 
 
-def _seen(ring: Ring, positions: jax.Array, target_ids: jax.Array, block: Block) -> jax.Array:
+def _seen(ring: Ring, targets: Targets, block: Block) -> jax.Array:
     """bool (batch, 1, 1, target, source): which sources of a block each target sees."""
-    sources = block.first + jnp.arange(block.key.shape[2])
-    mask = target_ids[:, :, None] == block.ids[:, None, :]
+    positions, sources = targets.positions[:, None], block.positions
+    mask = targets.ids[:, :, None] == block.ids[:, None, :]
     if ring.form.is_causal:
-        mask = both(mask, sources <= positions[:, None])
+        mask = both(mask, sources <= positions)
     if ring.form.window is not None:
-        mask = both(mask, jnp.abs(sources - positions[:, None]) < ring.form.window)
+        mask = both(mask, jnp.abs(sources - positions) < ring.form.window)
     return mask[:, None, None]

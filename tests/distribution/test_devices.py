@@ -112,6 +112,14 @@ def test_attention_in_parts(eight):
     assert {name: far for name, far in eight["attention"].items() if far > 1e-5} == {}
 
 
+@pytest.mark.promise("With a causal mask each device takes one part of the beginning")
+def test_a_causal_ring_leaves_out_what_is_hidden(eight):
+    found = eight["rings"]
+    assert max(one["far"] for one in found.values()) < 1e-5
+    shares = [one["share"] for one in found.values()]
+    assert shares == [3 / 4, 4 / 6, 9 / 16, 9 / 16, 1]  # parts of 3 positions have no halves
+
+
 @pytest.mark.promise("each device trains its own members")
 def test_each_device_trains_members_of_its_own(eight):
     one, *several = eight["members"]
