@@ -56,7 +56,7 @@ LARGE = {
             (2048,),
             vocabulary=32_000,
             units=(1024, 2816, 16),
-            batch=4,
+            batch=2,
             classes=32_000,
             answers=(2048,),
         ),

@@ -166,7 +166,10 @@ class Topology:
             self.platform, self.devices = "cuda", self._gpus(kind, int(sizes))
         else:
             kinds = f"{', '.join(TPUS)} with sizes, {', '.join(GPUS)} with a number"
-            expected = f"a name such as 'v5e:4x4' or 'h100:8' ({kinds})"
+            expected = (
+                f"a name such as 'v5e:4x4' or 'h100:8' ({kinds}; 'mi300x:8' is planned by the "
+                "roofline alone, by its name)"
+            )
             raise ValueError(explain("Topology", expected, repr(name)))
         self.device_memory = memory_of(self.devices[0])
 

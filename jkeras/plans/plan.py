@@ -88,6 +88,8 @@ class Plan:
         roofline: the seconds that a step takes at least; None: what the devices can do is unknown.
         seconds: that compiling took.
         text: the compiled program; "" where the compiler refused it.
+        is_compiled: False: no compiler of the chips is here. `memory` and `needed` are without
+            activations then, and `bytes_accessed` are those of products and of the state.
     """
 
     what: str
@@ -102,12 +104,13 @@ class Plan:
     roofline: Roofline | None
     seconds: float
     text: str = dataclasses.field(repr=False)
+    is_compiled: bool = True
 
     def __str__(self) -> str:
         of = "" if self.available is None else f" of {size_in_words(self.available)}"
         fits = "yes" if self.fits else "no"
         rows = [
-            ("fits", f"{fits} ({size_in_words(self.needed)}{of} on each device)"),
+            ("fits", f"{fits} ({self.needed_in_words()}{of} on each device)"),
             *((name, size_in_words(size)) for name, size in self.memory._asdict().items()),
             ("operations", f"{self.flops:.3g} a step"),
             *(
@@ -115,11 +118,16 @@ class Plan:
                 for name, size in self.collectives.items()
             ),
             *self._rows_of_time(),
-            ("compiled in", f"{self.seconds:.1f} s"),
+            *([("compiled in", f"{self.seconds:.1f} s")] if self.is_compiled else []),
         ]
         width = max(len(name) for name, _ in rows)
         lines = [f"  {name:{width}}  {value}" for name, value in rows]
         return "\n".join([f"{self.what} on {self.devices}", *lines])
+
+    def needed_in_words(self) -> str:
+        """How much memory of a device it takes."""
+        size = size_in_words(self.needed)
+        return size if self.is_compiled else f"{size} without activations"
 
     def _rows_of_time(self) -> list[tuple[str, str]]:
         """The rows of the table about what a step takes of the device's time."""

@@ -18,7 +18,7 @@ from jkeras.distribution.topology import Topology, memory_of
 from jkeras.ops.kernels import outside_loops, traced_for
 from jkeras.core.run.remat import ALL_SAVED
 from jkeras.kernel import in_force
-from jkeras.programs.operations import has_kernels, operations_by_dtype
+from jkeras.programs.operations import bytes_of_products, has_kernels, operations_by_dtype
 from jkeras.programs.walk import trace
 from jkeras.training.data import placement
 from jkeras.training.data.sizes import size_of
@@ -28,6 +28,7 @@ from jkeras.training.step.offload import on_host
 from jkeras.plans.plan import Memory, Plan, Roofline
 from jkeras.plans.accesses import bytes_accessed
 from jkeras.plans.cached import Compiled, Refused, compiled_for
+from jkeras.plans.on_paper import OnPaper, least_memory, on_paper
 from jkeras.plans.traffic import over_links, traffic
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.step import make_predict_step, make_train_step
@@ -56,13 +57,14 @@ def plan(
     *,
     kind: str = "train",
     dtype: str | None = None,
-    topology: Topology | str | None = None,
+    topology: Topology | OnPaper | str | None = None,
 ) -> Plan:
     """What a step of a model takes; see `Model.plan`."""
     check_choice("kind", kind, KINDS, "plan")
     if kind == "train":
         require_compiled(model, "plan")
-    with _scope(model, topology) as devices:
+    paper = on_paper(topology)
+    with _scope(model, None if paper else topology) as devices:
         batch = _shapes(model, batch, y, dtype)
         build_for_training(model, batch)
         state = map_structure(_on_mesh, StateLayout(model).abstract())
@@ -71,7 +73,8 @@ def plan(
         if kind == "predict":
             state, batch = state.replace(opt_state=()), batch[0]
         program = _Program(KINDS[kind], model.name, state, batch, devices)
-        return program.plan(_step(model, kind, state))
+        step = _step(model, kind, state)
+        return program.on_paper(step, paper) if paper else program.plan(step)
 
 
 def find_batch_size(
@@ -302,6 +305,27 @@ class _Program:
             return self._refused(work, said)
         return self._compiled(work, said)
 
+    def on_paper(self, step: Any, paper: OnPaper) -> Plan:
+        """The plan of a jitted step for chips whose compiler is not here."""
+        jaxpr = trace(outside_loops(step.__wrapped__), self.state, self.batch)[0].jaxpr
+        work, memory = self._work(step, jaxpr), least_memory(paper, self.state, self.batch)
+        is_written = self.state.opt_state != ()  # by a training step
+        kept = (memory.parameters + memory.optimizer) * (1 + is_written)
+        accessed = bytes_of_products(jaxpr) // paper.count + kept
+        return self._with(
+            devices=str(paper),
+            fits=memory.total <= paper.available,
+            memory=memory,
+            needed=memory.total,
+            available=paper.available,
+            flops=work.done.total(),
+            collectives={},
+            bytes_accessed=accessed,
+            roofline=paper.roofline(work, accessed, self.state.params if is_written else ()),
+            text="",
+            is_compiled=False,
+        )
+
     def _work(self, step: Any, jaxpr: Any) -> "Work":
         """The operations of a step; what is in kernels counts as in their plain forms."""
 
@@ -361,7 +385,7 @@ class _Program:
     def _with(self, **found: Any) -> Plan:
         devices = f"{len(self.devices)} of {self.devices[0].device_kind}"
         seconds = time.perf_counter() - self.begin
-        return Plan(what=self.what, devices=devices, seconds=seconds, **found)
+        return Plan(**{"what": self.what, "devices": devices, "seconds": seconds} | found)
 
     def _arguments(self) -> dict[str, int]:
         """The bytes for a device of what goes in."""

@@ -32,7 +32,8 @@ class Planned:
             dtype: of inputs whose shape is an argument; None: that of the model's.
             topology: devices that are not here, such as "v5e:4x4", on which the batch is cut, or a
                 `jkeras.distribution.Topology`; None: those of the distribution in whose scope the
-                model was compiled, else the device that is here.
+                model was compiled, else the device that is here. Of "mi300x:8", whose compiler is
+                nowhere else, the plan is by the roofline alone, and says so.
 
         Returns:
             A `Plan`: whether it fits, memory by what takes it, operations, what devices send one

@@ -1,5 +1,5 @@
-"""How many operations on numbers a traced function takes in products and convolutions, with loops
-counted by how often they run.
+"""How many operations on numbers a traced function takes in products and convolutions, and what
+these read and write, with loops counted by how often they run.
 """
 
 import math
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from jax.extend.core import Jaxpr, JaxprEqn
 
 
+MOVED = "bytes"  # what counts have beside operations by dtype
+
+
 def count_operations(jaxpr: Any) -> int:
     """Multiplications and additions of a jaxpr's matrix products and convolutions; what no output
     needs is none, as XLA leaves it out. A `while` whose trips are not known counts as one.
@@ -24,7 +27,7 @@ def count_operations(jaxpr: Any) -> int:
     >>> count_operations(jax.make_jaxpr(loop)(np.ones((5, 4, 4)), np.ones((2, 4))).jaxpr)
     320
     """
-    return operations_by_dtype(jaxpr).total()
+    return _operations(_counts(jaxpr))
 
 
 def operations_by_dtype(jaxpr: Any) -> Counter[str]:
@@ -36,7 +39,21 @@ def operations_by_dtype(jaxpr: Any) -> Counter[str]:
     >>> sorted(operations_by_dtype(jaxpr.jaxpr).items())
     [('bfloat16', 128), ('float32', 128)]
     """
-    return _of_program(jaxpr, [True] * len(jaxpr.outvars)).counts
+    counts = _counts(jaxpr)
+    del counts[MOVED]
+    return counts
+
+
+def bytes_of_products(jaxpr: Any) -> int:
+    """The bytes of what a jaxpr's matrix products and convolutions take and give, each time that
+    they run.
+
+    >>> import jax, numpy as np
+    >>> x = np.ones((4, 4), "float32")
+    >>> bytes_of_products(jax.make_jaxpr(lambda x: x @ x + x)(x).jaxpr)
+    192
+    """
+    return _counts(jaxpr)[MOVED]
 
 
 def has_kernels(jaxpr: Any) -> bool:
@@ -53,12 +70,16 @@ class Live(NamedTuple):
     """What the wanted outputs of a program or an operation need.
 
     Attributes:
-        counts: operations by dtype.
+        counts: operations by dtype, and the bytes of products as `MOVED`.
         inputs: whether they need each of its inputs.
     """
 
     counts: Counter[str]
     inputs: list[bool]
+
+
+def _counts(jaxpr: Any) -> Counter[str]:
+    return _of_program(jaxpr, [True] * len(jaxpr.outvars)).counts
 
 
 def _of_program(jaxpr: "Jaxpr", wanted: Sequence[bool]) -> Live:
@@ -99,9 +120,9 @@ def _of_operation(eqn: "JaxprEqn", wanted: list[bool]) -> Live:
     elif kind is Kind.RAGGED:
         counts = _of_dtype(eqn, _of_ragged_product(eqn))
     else:
-        inner = [operations_by_dtype(jaxpr) for jaxpr in inner_jaxprs(eqn.params)]
+        inner = [_counts(jaxpr) for jaxpr in inner_jaxprs(eqn.params)]
         if kind is Kind.COND:
-            counts = max(inner, key=Counter.total, default=Counter())
+            counts = max(inner, key=_operations, default=Counter())
         else:
             counts = sum(inner, Counter())
     return Live(counts, [True] * len(eqn.invars))
@@ -148,4 +169,10 @@ def _of_convolution(eqn: "JaxprEqn") -> int:
 
 
 def _of_dtype(eqn: "JaxprEqn", count: int) -> Counter[str]:
-    return Counter({str(eqn.invars[0].aval.dtype): count})
+    arrays = [value.aval for value in (*eqn.invars, *eqn.outvars)]
+    moved = sum(array.size * array.dtype.itemsize for array in arrays)
+    return Counter({str(eqn.invars[0].aval.dtype): count, MOVED: moved})
+
+
+def _operations(counts: Counter[str]) -> int:
+    return counts.total() - counts[MOVED]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 
 from jkeras.core.errors import check_whole, explain, readable
 from jkeras.core.names.registry import public
@@ -15,11 +16,12 @@ from jkeras.core.session.settings import settings
 from jkeras.distribution import FSDP, AutoParallel, DataParallel, Topology
 from jkeras.distribution.strategies import Distribution
 from jkeras.models.cloning import clone_model
+from jkeras.plans.on_paper import OnPaper, on_paper
 from jkeras.plans.plan import Plan, size_in_words
 from jkeras.plans.planning import check_sizes_known, of_rows
 from jkeras.training.shell.compilable import Compilable
 from jkeras.training.shell.remat_blocks import set_remat
-from jkeras.training.step.building import input_shapes
+from jkeras.training.step.building import input_shapes, input_specs
 from jkeras.training.step.compiled import Compilation
 from jkeras.training.step.nonfinite import counter
 from jkeras.training.types import Structure
@@ -83,13 +85,14 @@ class Choice:
     def _in_words(self) -> str:
         if self.reason:
             return self.reason
-        memory = f"{size_in_words(self.plan.needed)} on each device"
+        memory = f"{self.plan.needed_in_words()} on each device"
         if self.seconds is None:
             return memory
         roofline = self.plan.roofline
+        by = "" if self.plan.is_compiled else "; by the roofline alone, nothing was compiled"
         return (
             f"at least {1000 * roofline.seconds:.3g} ms a step ({roofline.bound}), "
-            f"MFU at most {roofline.mfu:.0%}, {memory}"
+            f"MFU at most {roofline.mfu:.0%}, {memory}{by}"
         )
 
 
@@ -113,7 +116,8 @@ def recommend(
     model: "Trainer | Callable[..., Trainer]",
     topology: Topology | str | None = None,
     *,
-    batch: int | Sequence[int],
+    batch: int | Sequence[int] | None = None,
+    tokens: int | Sequence[int] | None = None,
     y: Any = None,
     length: int | None = None,
     most: int = 24,
@@ -131,9 +135,11 @@ def recommend(
         model: a compiled model that can be cloned, or a function that makes one: it is called with
             arguments for `compile`, such as `microbatches=2`.
         topology: devices that need not be here, such as "v5e:4x4"; None: the one that is here, or
-            those of the distribution in whose scope this is called.
+            those of the distribution in whose scope this is called. "mi300x:8" is by the roofline
+            alone: its compiler is nowhere else.
         batch: rows of a batch on all devices together, or several numbers of which one is to be
             chosen.
+        tokens: instead, the tokens of a batch, of a model whose inputs are (rows, length).
         y: labels for one row, arrays or `jax.ShapeDtypeStruct`s, where they do not follow from the
             outputs.
         length: of inputs (rows, length), where the model leaves it open.
@@ -141,7 +147,9 @@ def recommend(
         verbose: 1: a line for each step that is compiled.
 
     Raises:
-        ValueError: no number of rows can be cut evenly over the devices.
+        ValueError: no number of rows can be cut evenly over the devices; neither `batch` nor
+            `tokens` is given, or both; the length of a row is not known, or does not divide
+            `tokens`.
         ImportError: the devices' compiler is not installed.
 
     >>> import jkeras
@@ -152,20 +160,54 @@ def recommend(
     ('one device', {}, True)
     """
     if isinstance(topology, str):
-        topology = Topology(topology)
-    sizes = [batch] if isinstance(batch, int) else list(batch)
+        topology = on_paper(topology) or Topology(topology)
     check_whole("most", most, at_least=1)
-    for size in sizes:
-        check_whole("batch", size, at_least=1)
+    sizes = _sizes(model, batch, tokens, length)
     make, shapes = _maker(model, length)
-    search = _Search(make, shapes, topology, y, most, verbose)
+    search = _Search(make, shapes, y, most, verbose)
     layouts = list(_layouts(topology))
     tried = [choice for layout in layouts for choice in search.of(layout, sizes)]
     if not tried:
         wanted = f"`batch` in parts for {layouts[0].parts} devices"
-        raise ValueError(explain("recommend", wanted, str(batch)))
+        raise ValueError(explain("recommend", wanted, str(batch or tokens)))
     fitting = sorted((one for one in tried if one.fits), key=_seconds_of_a_row)
     return Choices(fitting, [one for one in tried if not one.fits])
+
+
+def _sizes(model: Any, batch: Any, tokens: Any, length: int | None) -> list[int]:
+    """The numbers of rows that are asked for."""
+    if (batch is None) == (tokens is None):
+        given = "neither" if batch is None else "both"
+        raise ValueError(explain("recommend", "either `batch` or `tokens`", given))
+    name, asked = ("batch", batch) if tokens is None else ("tokens", tokens)
+    sizes = [asked] if isinstance(asked, int) else list(asked)
+    for size in sizes:
+        check_whole(name, size, at_least=1)
+    if tokens is None:
+        return sizes
+    length = length or _length(model)
+    if any(size % length for size in sizes):
+        wanted = f"`tokens` that are a multiple of the {length} of a row"
+        raise ValueError(explain("recommend", wanted, str(tokens)))
+    return [size // length for size in sizes]
+
+
+def _length(model: Any) -> int:
+    """The tokens of a row, as the input of a model says.
+
+    Raises:
+        ValueError: it does not.
+    """
+    inputs = []
+    if isinstance(model, Compilable):
+        specs = jax.tree_util.tree_leaves(input_specs(model), is_leaf=lambda v: hasattr(v, "dtype"))
+        inputs = [(spec.shape, str(spec.dtype)) for spec in specs]
+    ids = [shape for shape, dtype in inputs if jnp.issubdtype(dtype, jnp.integer)]
+    lengths = {shape[1] for shape in ids if len(shape) == 2}
+    if len(lengths) != 1 or None in lengths:
+        wanted = "`length` beside `tokens`, where no input of whole numbers says it"
+        raise ValueError(explain("recommend", wanted, f"inputs {inputs or 'of a function'}"))
+    return lengths.pop()
 
 
 def _seconds_of_a_row(choice: Choice) -> tuple[float, int]:
@@ -247,17 +289,25 @@ class Placement:
         name: in words.
         make: its distribution; None: there is one device.
         parts: in how many a batch is cut.
+        topology: that it is for, as of `Model.plan`.
         offloaded: the same with the optimizer's state with the host; None: that cannot be.
     """
 
     name: str
     make: Maker
     parts: int
+    topology: Topology | OnPaper | None = None
     offloaded: Maker = None
 
 
-def _layouts(topology: Topology | None) -> Iterator[Placement]:
+def _layouts(topology: Topology | OnPaper | None) -> Iterator[Placement]:
     """The layouts for devices, the plainest one first."""
+    if isinstance(topology, OnPaper):
+        yield Placement("data in parts", None, topology.count, topology)
+        if topology.count > 1:
+            cut = topology._replace(has_parts=True)
+            yield Placement("weights in parts (FSDP)", None, topology.count, cut)
+        return
     if topology is None:
         distribution = settings.distribution
         if distribution is None:
@@ -276,7 +326,7 @@ def _layouts(topology: Topology | None) -> Iterator[Placement]:
         offloaded = None
         if has_host:
             offloaded = functools.partial(make, offload="optimizer")
-        return Placement(name, make, parts, offloaded)
+        return Placement(name, make, parts, topology, offloaded)
 
     yield layout("data in parts", DataParallel, count)
     if count == 1:
@@ -300,14 +350,12 @@ class _Search:
         self,
         make: "Callable[..., Trainer]",
         shapes: Callable[[int], Structure],
-        topology: Topology | None,
         y: Structure,
         most: int,
         verbose: int,
     ) -> None:
         self.make = make
         self.shapes = shapes
-        self.topology = topology
         self.y = y
         self.left = most
         self.verbose = verbose
@@ -321,7 +369,7 @@ class _Search:
     def _until_it_fits(self, layout: Placement, rows: int) -> Iterator[Choice]:
         plain = self._choice(layout, layout.make, rows, {})
         yield from plain
-        if not plain or plain[0].fits:
+        if not plain or plain[0].fits or isinstance(layout.topology, OnPaper):
             return
         # both take time: that of operations, or that of reading weights again
         again = yield from self._first(layout, rows, [{"remat": remat} for remat in REMAT])
@@ -354,13 +402,15 @@ class _Search:
         name = layout.name
         if make is not layout.make:
             name += ", the optimizer's state with the host"
-        plan, reason = self._plan(make, rows, options)
+        plan, reason = self._plan(layout, make, rows, options)
         choice = Choice(name, rows, options, plan, reason, make)
         if self.verbose:
             console.write(f"{choice!r}\n")
         return [choice]
 
-    def _plan(self, make: Maker, rows: int, options: Options) -> tuple[Plan | None, str]:
+    def _plan(
+        self, layout: Placement, make: Maker, rows: int, options: Options
+    ) -> tuple[Plan | None, str]:
         """(the plan of a step, why it cannot be taken)."""
         scope = contextlib.nullcontext() if make is None else make().scope()
         labels = None
@@ -371,12 +421,12 @@ class _Search:
         try:
             with scope:
                 model = self.make(**options)
-                plan = model.plan(self.shapes(rows), labels, topology=self.topology)
+                plan = model.plan(self.shapes(rows), labels, topology=layout.topology)
         except jax.errors.JaxRuntimeError as error:
             return None, f"the compiler refuses it: {readable(error, lines=False)}"
         if plan.fits:
             return plan, ""
-        sizes = f"{size_in_words(plan.needed)} of {size_in_words(plan.available)}"
+        sizes = f"{plan.needed_in_words()} of {size_in_words(plan.available)}"
         return plan, f"it needs {sizes} on each device"
 
 
