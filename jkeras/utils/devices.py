@@ -8,6 +8,7 @@ import jax
 from jkeras.callbacks.device import unused_accelerator
 from jkeras.core.say import console
 from jkeras.core.names.registry import public
+from jkeras.core.system.versions import installed
 from jkeras.utils import environment
 
 WIDTH = 100  # of the bars above and below a warning
@@ -52,7 +53,7 @@ def _found() -> tuple[list, str]:
 
 def _libtpu(devices: list) -> str:
     """The version of what drives TPUs, where there is one."""
-    version = environment.installed("libtpu")
+    version = installed("libtpu")
     if version is None or not environment.is_tpu(devices):
         return ""
     return f" with libtpu {version}"

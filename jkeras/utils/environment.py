@@ -4,10 +4,11 @@ import os
 import re
 import sys
 import typing
-from importlib import metadata
 
 import jax
 import jaxlib
+
+from jkeras.core.system.versions import asked, installed, meets, numbers
 
 # at least, as pyproject.toml says
 PYTHON, JAX = (3, 11), (0, 7)
@@ -41,14 +42,6 @@ def troubles(devices: list, reason: str = "") -> list[Trouble]:
     return [trouble for trouble in found if trouble is not None]
 
 
-def installed(package: str) -> str | None:
-    """The version of a package that is installed now, which may be newer than the imported one."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def said_tpu() -> str | None:
     """The TPU that the runtime says it has, such as "v5e-1", by variables of its environment; None
     where it says none.
@@ -72,44 +65,6 @@ def is_tpu(devices: list) -> bool:
     return bool(devices) and devices[0].platform == "tpu"
 
 
-def meets(version: str, specifier: str) -> bool:
-    """Whether a version is one that a requirement allows.
-
-    >>> meets("0.0.42.1", "==0.0.42.*"), meets("0.0.21.1", "==0.0.23")
-    (True, False)
-    >>> meets("0.10.2", "<=0.10.2,>=0.9"), meets("0.8.1", "<=0.10.2,>=0.9")
-    (True, False)
-    """
-    return all(_is_in(_numbers(version), part.strip()) for part in specifier.split(","))
-
-
-def _is_in(have: tuple[int, ...], part: str) -> bool:
-    """Whether a version is within one bound; any is within one of another form."""
-    sign, bound = re.match(r"(\W*)(.*)", part).groups()
-    wanted = _numbers(bound)
-    if bound.endswith(".*"):
-        return have[: len(wanted)] == wanted
-    if sign == "==":
-        return have == wanted
-    if sign == "<=":
-        return have <= wanted
-    return sign != ">=" or have >= wanted
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", version)))
-
-
-def _asked(package: str) -> str:
-    """The versions of a package that the installed JAX asks for; "": any."""
-    try:
-        lines = metadata.requires("jax") or []
-    except metadata.PackageNotFoundError:  # a checkout
-        return ""
-    found = (re.match(rf"{package}\s*\(?([^;)]*)", line) for line in lines)
-    return next((match[1].strip() for match in found if match), "")
-
-
 def _python() -> Trouble | None:
     if sys.version_info[:2] >= PYTHON:
         return None
@@ -121,7 +76,7 @@ def _python() -> Trouble | None:
 
 
 def _jax() -> Trouble | None:
-    if _numbers(jax.__version__) >= JAX:
+    if numbers(jax.__version__) >= JAX:
         return None
     least = ".".join(map(str, JAX))
     advice = f'pip install -U "jax[tpu]" on a TPU, "jax[cuda12]" on a GPU. {RESTART}'
@@ -132,17 +87,17 @@ def _replaced() -> Trouble | None:
     """Of a package that was installed anew after it had been imported."""
     for package, version in (("jax", jax.__version__), ("jaxlib", jaxlib.__version__)):
         now = installed(package)
-        if now is not None and _numbers(now) != _numbers(version):
+        if now is not None and numbers(now) != numbers(version):
             what = f"This session runs {package} {version}, and {now} has been installed since."
             return Trouble(what, RESTART)
     return None
 
 
 def _jaxlib() -> Trouble | None:
-    have, asked = installed("jaxlib"), _asked("jaxlib")
-    if have is None or meets(have, asked):
+    have, wanted = installed("jaxlib"), asked("jaxlib")
+    if have is None or meets(have, wanted):
         return None
-    advice = f'pip install "jaxlib{asked}". {RESTART}'
+    advice = f'pip install "jaxlib{wanted}". {RESTART}'
     return Trouble(f"jaxlib {have} does not go with JAX {installed('jax')}.", advice)
 
 
@@ -152,15 +107,17 @@ def _tpu(devices: list, reason: str) -> Trouble | None:
     if said is None or is_tpu(devices) or jax.config.jax_platforms == "cpu":
         return None
     what = f"NO TPU: this runtime has one ({said}), and JAX does not see it"
-    have, asked = installed("libtpu"), _asked("libtpu")
+    have, wanted = installed("libtpu"), asked("libtpu")
     install = f'pip install "jax[tpu]=={jax.__version__}"'
     if have is None:
         return Trouble(f"{what}: libtpu is not installed.", f"{install}. {RESTART}")
     what = f"{what}: {reason or 'another process may hold it'}."
-    if meets(have, asked):
+    if meets(have, wanted):
         return Trouble(what, RESTART)
     # Colab and Kaggle choose another one, with which JAX works: it need not be the reason
-    what = f"{what} libtpu {have} is installed, JAX {jax.__version__} asks for {asked.lstrip('=')}."
+    what = (
+        f"{what} libtpu {have} is installed, JAX {jax.__version__} asks for {wanted.lstrip('=')}."
+    )
     return Trouble(what, f"{RESTART} Where that does not help, before it: {install}")
 
 

@@ -9,6 +9,7 @@ import jax
 import jaxlib
 import pytest
 
+from jkeras.core.system import versions
 from jkeras.utils import environment, report_devices
 from tests.utils.test_devices import Device
 
@@ -25,10 +26,10 @@ def machine(monkeypatch):
     for name in ("TPU_ACCELERATOR_TYPE", "ISTPUVM", "COLAB_TPU_1VM", "COLAB_RELEASE_TAG"):
         monkeypatch.delenv(name, raising=False)
 
-    def be(devices=(CPU,), asks='libtpu==0.0.23; extra == "tpu"', env=(), **versions):
-        have = HAVE | versions
-        monkeypatch.setattr(environment.metadata, "version", lambda name: of(have, name))
-        monkeypatch.setattr(environment.metadata, "requires", lambda name: [*ASKS, asks])
+    def be(devices=(CPU,), asks='libtpu==0.0.23; extra == "tpu"', env=(), **others):
+        have = HAVE | others
+        monkeypatch.setattr(versions.metadata, "version", lambda name: of(have, name))
+        monkeypatch.setattr(versions.metadata, "requires", lambda name: [*ASKS, asks])
         monkeypatch.setattr(environment, "jax", fake_jax())
         monkeypatch.setattr(jax, "devices", lambda: list(devices))
         for name, value in dict(env).items():
@@ -41,7 +42,7 @@ def machine(monkeypatch):
 
 def of(have, name):
     if have.get(name) is None:
-        raise environment.metadata.PackageNotFoundError(name)
+        raise versions.metadata.PackageNotFoundError(name)
     return have[name]
 
 
@@ -150,10 +151,10 @@ def test_an_old_jax_and_an_old_python(machine, monkeypatch, capsys):
 
 def test_a_checkout_of_jax_says_nothing(machine, monkeypatch, capsys):
     def requires(name):
-        raise environment.metadata.PackageNotFoundError(name)
+        raise versions.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(environment.metadata, "requires", requires)
-    monkeypatch.setattr(environment.metadata, "version", lambda name: of({}, name))
+    monkeypatch.setattr(versions.metadata, "requires", requires)
+    monkeypatch.setattr(versions.metadata, "version", lambda name: of({}, name))
     assert not warned(capsys)
 
 
