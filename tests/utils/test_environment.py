@@ -73,6 +73,7 @@ def test_nothing_is_said_of_what_works(devices, env, libtpu, machine, capsys):
     assert out == f"JAX {jax.__version__}{words}" and not err
 
 
+@pytest.mark.promise("with which every notebook begins")
 @pytest.mark.parametrize(
     "libtpu, asks, words",
     [
@@ -113,6 +114,7 @@ def test_jax_that_does_not_start(machine, monkeypatch, capsys):
     assert f"(of Colab), and JAX does not see it: {reason}." in err and "More" not in err
 
 
+@pytest.mark.promise("with which every notebook begins")
 @pytest.mark.parametrize("seen, env", [(1, KAGGLE), (4, {"TPU_ACCELERATOR_TYPE": "v6e-8"})])
 def test_a_part_of_the_cores(seen, env, machine, capsys):
     machine([TPU] * seen, env=env)
@@ -124,6 +126,7 @@ def test_a_part_of_a_pod_is_no_trouble(machine, capsys):
     assert not warned(capsys)
 
 
+@pytest.mark.promise("with which every notebook begins")
 @pytest.mark.parametrize("name", ["jax", "jaxlib"])
 def test_what_was_installed_since(name, machine, capsys):
     asks = {"jax": "0.8.0"} if name == "jax" else {"jaxlib": "0.8.0"}
@@ -132,6 +135,7 @@ def test_what_was_installed_since(name, machine, capsys):
     assert f"This session runs {name} 0.7.2, and 0.8.0 has been installed since." in said
 
 
+@pytest.mark.promise("with which every notebook begins")
 def test_jaxlib_of_another_jax(machine, monkeypatch, capsys):
     monkeypatch.setattr(jaxlib, "__version__", "0.7.1")
     machine(jaxlib="0.7.1")
@@ -140,6 +144,7 @@ def test_jaxlib_of_another_jax(machine, monkeypatch, capsys):
     assert 'pip install "jaxlib<=0.7.2,>=0.7.2"' in said and "installed since" not in said
 
 
+@pytest.mark.promise("with which every notebook begins")
 def test_an_old_jax_and_an_old_python(machine, monkeypatch, capsys):
     machine(jax="0.6.2")
     monkeypatch.setattr(environment, "jax", fake_jax("0.6.2"))
