@@ -32,6 +32,8 @@ FEW = {
     "language_models": {"EPOCHS": 1, "TUNING": 1, "LETTERS_READ": 50_000},
     "transfer_learning": {"EPOCHS": 1},
 }
+# what calls Python from within, where a library for grammars is installed
+LEFT = {"language_models": {"prefill", "decode"}}
 # of Colab, and of Kaggle
 ONE, EIGHT = ("v5e:1x1", "v6e:1x1"), ("v5e:2x4",)
 CASES = [(name, ONE if name == "tpu" else ONE[:1], 1) for name in SHORT] + [("tpu", EIGHT, 8)]
@@ -71,7 +73,7 @@ def test_notebooks_compile_for_tpus(name, topologies, cores, tmp_path):
     these are among it is asserted where they are called.
     """
     found = compiled(name, topologies, cores, tmp_path)
-    assert found["left"] == []
+    assert set(found["left"]) <= LEFT.get(name, set())
     called = attributes_of(name)
     assert found["own"] == called.count("jit")
     for method in ("fit", "evaluate", "predict"):
