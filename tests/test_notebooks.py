@@ -95,10 +95,13 @@ SHORT = {
         [
             "images a second",
             "characters a second",
+            "in epoch 3: the machine is gone",
             "epochs run by this call: 1, epochs in the history: 3",
             "goodput of all runs so far",
             r"%  \S+ ms  \d+ times",
             "the same predictions: True",
+            r"for \('tpu', 'cpu', 'cuda'\)",
+            "the program gives the same classes: True",
         ],
     ),
 }

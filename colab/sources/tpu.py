@@ -254,23 +254,41 @@ print(text[:CONTEXT][-80:], "".join(alphabet[code] for code in np.asarray(writte
 # %% [markdown]
 # ## 9. After a disconnect
 #
-# To see it without waiting for one: new models, as after a restart, and one epoch more. They begin
-# where the old ones ended; the history is that of the whole training.
+# To see it without waiting for one: an epoch more is cut off at its first step. Then a new model,
+# as after a restart, begins where the last epoch ended; the history is that of the whole training.
+# `examples/kill_and_resume.py` kills the process itself.
+
 
 # %%
-again, ran = residual_network(steps), []
-more = again.fit(
-    x_train,
-    y_train,
-    batch_size=BATCH,
-    epochs=EPOCHS + 1,
-    verbose=2,
-    callbacks=[
-        jkeras.callbacks.ThroughputMonitor(warns=False),
-        jkeras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ran.append(epoch)),
-    ],
-    checkpoint=str(folder / f"images-{DATA}-{WIDTH}-{BATCH}-{EPOCHS}"),
-)
+def lost(batch, logs):
+    raise ConnectionError("the machine is gone")
+
+
+def go_on(**when):
+    """A new model that trains for an epoch more, and its history."""
+    model = residual_network(steps)
+    history = model.fit(
+        x_train,
+        y_train,
+        batch_size=BATCH,
+        epochs=EPOCHS + 1,
+        verbose=2,
+        callbacks=[
+            jkeras.callbacks.ThroughputMonitor(warns=False),
+            jkeras.callbacks.LambdaCallback(**when),
+        ],
+        checkpoint=str(folder / f"images-{DATA}-{WIDTH}-{BATCH}-{EPOCHS}"),
+    )
+    return model, history
+
+
+try:
+    go_on(on_train_batch_end=lost)
+except ConnectionError as error:
+    print(f"in epoch {EPOCHS + 1}: {error}")
+
+ran = []
+again, more = go_on(on_epoch_end=lambda epoch, logs: ran.append(epoch))
 print(f"epochs run by this call: {len(ran)}, epochs in the history: {len(more.epoch)}")
 
 # %% [markdown]
@@ -287,7 +305,7 @@ print(trace.largest())
 # %% [markdown]
 # ## 11. Take it away
 #
-# One file, which Keras reads, too, on any machine.
+# One file, which Keras reads, too, on any machine; the training goes on from it.
 
 # %%
 path = folder / "images.keras"
@@ -295,6 +313,19 @@ again.save(path)
 taken = jkeras.saving.load_model(path)
 same = np.array_equal(again.predict(x_test[:64], verbose=0), taken.predict(x_test[:64], verbose=0))
 print(f"the same predictions: {same}")
+
+# %% [markdown]
+# And a program: the forward pass with its weights, compiled where it is called, on a TPU or a CPU.
+# It needs JAX alone, neither jkeras nor the code of the model.
+
+# %%
+exported = folder / "images.stablehlo"
+again.export(exported, platforms=["tpu", "cpu", "cuda"], verbose=False)
+serve = jkeras.export.load(exported)
+logits, served = again.predict(x_test[:64], verbose=0), np.asarray(serve(x_test[:64]))
+print(f"{exported.stat().st_size:,} bytes for {serve.platforms}")
+print(f"the program gives the same classes: {(logits.argmax(-1) == served.argmax(-1)).all()}")
+print(f"largest difference of a logit: {abs(logits - served).max():.1e}, in 16 bits")
 
 # %% [markdown]
 # Is all of this as it should be on your device? `!python -m jkeras doctor --into report.json`

@@ -12,6 +12,7 @@ import jax
 
 from jkeras.core.errors import explain
 from jkeras.core.say.extras import install_line
+from jkeras.core.system import versions
 
 # kind in a name: kind of the device, and the bytes that XLA gives a program on one, in GiB, as
 # libtpu 0.0.52 says where one does not fit
@@ -178,6 +179,7 @@ class Topology:
             raise ImportError(
                 f"Topology('{name}') takes the package libtpu, XLA's compiler for TPUs: {EXTRA}."
             )
+        _refuse_older("libtpu", name)
         # there is no TPU to ask for its position in a pod, and other processes may compile as well
         os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
         os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
@@ -213,6 +215,19 @@ class Topology:
     def __repr__(self) -> str:
         slices = f", slices={self.slices}" if self.slices > 1 else ""
         return f"Topology('{self.name}'{slices}): {len(self.devices)} devices"
+
+
+def _refuse_older(package: str, name: str) -> None:
+    """Raises an error where a package is older than the one that JAX asks for, as on Colab's TPUs:
+    it ends the process where it compiles for devices that are not here.
+    """
+    have, wanted = versions.installed(package), versions.asked(package)
+    if have is None or versions.numbers(have) >= versions.numbers(wanted):
+        return
+    raise ImportError(
+        f"Topology('{name}') takes {package} {wanted.lstrip('=')}, which goes with JAX "
+        f"{jax.__version__}, and {have} is installed: pip install '{package}{wanted}'."
+    )
 
 
 def memory_of(device: jax.Device) -> int | None:

@@ -262,3 +262,24 @@ def test_a_state_of_ones_own_is_not_with_the_host():
         after, _ = step(state, (np.ones((4, 2), "float32"),))
     kinds = [s.opt_state["mine"].sharding.memory_kind for s in (state, after)]
     assert kinds == ["device", "device"] and after.opt_state["mine"].tolist() == [1, 1]
+
+
+def test_whole_weights_take_no_programs_of_their_own(monkeypatch):
+    """They are made as without a distribution, since each device has all of each of them: a program
+    for each would take longer than anything else where a device compiles slowly.
+    """
+    _build()  # what initializers jit at import is compiled once
+    alone = [np.asarray(v) for v in _build().weights]
+    monkeypatch.setattr(jax, "jit", None)
+    with jkeras.distribution.DataParallel().scope():
+        weights = _build().weights
+        values = [v.value for v in weights]
+    monkeypatch.undo()
+    for variable, value, other in zip(weights, values, alone):
+        np.testing.assert_array_equal(value, other)
+        assert value.sharding == variable.sharding
+
+
+def _build():
+    jkeras.utils.set_random_seed(0)
+    return jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(8), jkeras.layers.Dense(2)])

@@ -307,6 +307,16 @@ def test_compilers_that_are_not_installed(monkeypatch, name, package):
         jkeras.distribution.Topology(name)
 
 
+def test_an_older_compiler_is_refused(monkeypatch):
+    """That of Colab's TPUs ends the process where it compiles for devices that are not here."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0.0.21.1")
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: ["libtpu==0.0.23; extra"])
+    words = r"libtpu 0\.0\.23, which .* and 0\.0\.21\.1 is .* pip install 'libtpu==0\.0\.23'"
+    with pytest.raises(ImportError, match=words):
+        jkeras.distribution.Topology("v5e:1x1")
+
+
 @pytest.mark.promise("plans the outputs alone")
 def test_prediction():
     model = network()

@@ -10,8 +10,8 @@ import sys
 import jax
 import pytest
 
-from jkeras.ops.kernels import traced_for
 from jkeras.training.shell.compilable import Compilable
+from tests.platforms.lowering import Lowering
 from tests.quick_xla import flags_for
 from tests.test_examples import EXAMPLES, load
 from tests.thinning import in_turn
@@ -26,55 +26,6 @@ PARTS = {  # what an example does in processes that it starts
     "two_processes": lambda module, folder: module.train(epochs=1),
 }
 DEVICES = {"many_devices": 8}  # needs a process that has as many
-
-
-class Lowering:
-    """Stands for `jax.jit` while an example runs: what is called is lowered for other platforms
-    too, with the shapes and in the surroundings of its first call.
-    """
-
-    def __init__(self):
-        self.jit, self.seen, self.lowered = jax.jit, [], []
-
-    def __call__(self, function, **options):
-        run = self.jit(function, **options)
-        if {"static_argnums", "static_argnames"} & options.keys():
-            is_own = function.__module__.startswith("jkeras.")
-            assert is_own, "static arguments are not remembered: an example has none"
-            return run
-
-        def call(*arguments, **named):
-            given = arguments, named
-            if function not in self.seen and not any(
-                isinstance(v, jax.core.Tracer) for v in jax.tree_util.tree_leaves(given)
-            ):
-                self.lower(function, jax.tree_util.tree_map(shape_of, given))
-                # not if it refused to be traced: then it is called again
-                self.seen.append(function)
-            return run(*arguments, **named)
-
-        for name in ("eval_shape", "lower", "trace"):  # by which JAX knows what `jax.jit` returned
-            setattr(call, name, getattr(run, name))
-        return call
-
-    def lower(self, function, shapes):
-        """Lowers, unless Python is called from within, which is possible on a platform that is
-        there.
-        """
-        for platform in ("tpu", "cuda"):
-            fresh = self.jit(lambda given, named: function(*given, **named))  # not the CPU's trace
-            with traced_for(platform):
-                if "pure_callback" in str(fresh.trace(*shapes).jaxpr):
-                    return
-                exported = jax.export.export(fresh, platforms=[platform])(*shapes)
-            assert exported.platforms == (platform,) and len(exported.mlir_module_serialized) > 500
-        self.lowered.append(function)
-
-
-def shape_of(value):
-    """The abstract form of an argument."""
-    form = jax.typeof(value)
-    return jax.ShapeDtypeStruct(form.shape, form.dtype, sharding=getattr(value, "sharding", None))
 
 
 def in_short(main):

@@ -295,15 +295,19 @@ class Variable:
         self._initializer = None
 
     def _first_value(self) -> jax.Array:
-        """The initializer's array; made where it will lie, so that no device ever has all of it."""
-
+        """The initializer's array; one in parts is made where it will lie, so that no device ever
+        has all of it.
+        """
         if self.layout is None:
             return first_array(self._initializer, self.shape, self.own_dtype)
+        sharding = here(self.sharding)
+        if sharding.is_fully_replicated:  # a program for each weight would only cost time
+            return spread(first_array(self._initializer, self.shape, self.own_dtype), sharding)
 
         def make() -> jax.Array:
             return jnp.asarray(self._initializer(self.shape, dtype=self.own_dtype), self.own_dtype)
 
-        return jax.jit(make, out_shardings=here(self.sharding))()
+        return jax.jit(make, out_shardings=sharding)()
 
     def own_value(self) -> jax.Array:
         """The array that this variable holds itself, made or pulled in when needed."""
