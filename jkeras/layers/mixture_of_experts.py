@@ -11,10 +11,9 @@ from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Activation, Constraint, Initializer, Regularizer
 from jkeras.core.run.context import Context
-from jkeras.core.say.warning import warn
-from jkeras.core.session.settings import settings
 from jkeras.kernel.spec import Spec, Weight
 from jkeras.layers import routing
+from jkeras.layers.routing_devices import cut_of, on_devices
 from jkeras.layers.stack import EachOf, SumOfEach
 
 SIZES = ("num_experts", "hidden_dim", "top_k")
@@ -40,7 +39,7 @@ class MixtureOfExperts(Layer):
         capacity_factor: None: an expert takes all tokens that are routed to it. A number: it takes
             at most so many times its even share of the tokens of a row, (tokens, features), of the
             batch; of inputs (batch, features), of the batch. What is left over gets nothing from
-            it, and shapes do not depend on the router, so that experts can lie on several devices.
+            it, and shapes do not depend on the router, so that devices exchange tokens.
         normalize_weights: whether the weights of a token's experts sum to 1.
         load_balancing_loss, router_z_loss: factors of these losses, see `layers.routing`.
 
@@ -128,9 +127,7 @@ class MixtureOfExperts(Layer):
         if ctx.training:
             self._add_losses(found)
         if self.capacity_factor is None:
-            self._warn_of_devices()
-            chosen = found.experts, found.weights, self.num_experts
-            y = routing.through_experts(groups, *chosen, self._on_sorted_rows(w))
+            y = self._through_all(w, groups, found, x.shape)
         else:
             sizes = groups.shape[1], self.top_k, self.num_experts
             capacity = routing.capacity_of(*sizes, self.capacity_factor)
@@ -143,13 +140,16 @@ class MixtureOfExperts(Layer):
         if self.router_z_loss:
             self.add_loss(self.router_z_loss * routing.router_z_loss(found))
 
-    def _warn_of_devices(self) -> None:
-        if settings.distribution is not None:
-            warn(
-                f"{self._where}: under a distribution each device gets all tokens of the batch, "
-                "since how many an expert has is known when it runs. Set `capacity_factor`, such "
-                "as 1.25, to have experts and tokens in parts."
-            )
+    def _through_all(
+        self, w: Mapping[str, Any], groups: jax.Array, found: routing.Routes, shape: tuple
+    ) -> jax.Array:
+        """The outputs where an expert takes all tokens that are routed to it."""
+        chosen = found.experts, found.weights, self.num_experts
+        cut = cut_of(shape, groups.shape, self.num_experts)
+        if cut is None:
+            return routing.through_experts(groups, *chosen, self._on_sorted_rows(w))
+        networks = {name: value for name, value in w.items() if name != "router"}
+        return on_devices(cut, groups, *chosen, networks, self._on_sorted_rows)
 
     @property
     def supports_cache(self) -> bool:

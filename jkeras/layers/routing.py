@@ -89,7 +89,12 @@ def _mean(found: Routes, values: jax.Array) -> jax.Array:
 
 
 def through_experts(
-    x: jax.Array, chosen: jax.Array, weights: jax.Array, experts: int, networks: Networks
+    x: jax.Array,
+    chosen: jax.Array,
+    weights: jax.Array,
+    experts: int,
+    networks: Networks,
+    first: jax.Array | int = 0,
 ) -> jax.Array:
     """The outputs of tokens, each of its experts, however many tokens one of them gets (Gale et
     al. 2022, arXiv:2211.15841).
@@ -100,14 +105,18 @@ def through_experts(
         experts: how many there are.
         networks: of (rows, features), the number of rows of each expert, one behind the other, and
             the expert of each row.
+        first: the number of the first of them, where others have the rest: what these give is 0.
     """
-    number = chosen.reshape(-1)
+    number = chosen.reshape(-1) - first
+    is_here = (number >= 0) & (number < experts)
+    number = jnp.where(is_here, number, experts)  # behind all others
     order = jnp.argsort(number)  # the tokens of one expert lie behind one another
     token, expert = order // chosen.shape[-1], number[order]
     sizes = jnp.bincount(number, length=experts).astype("int32")
     tokens = x.reshape(-1, x.shape[-1])
-    y = networks(tokens[token], sizes, expert)
-    y = y * weights.reshape(-1)[order][:, None].astype(y.dtype)
+    y = networks(tokens[token], sizes, jnp.minimum(expert, experts - 1))
+    weight = weights.reshape(-1)[order][:, None].astype(y.dtype)
+    y = jnp.where(is_here[order][:, None], y * weight, 0)
     whole = jnp.zeros((tokens.shape[0], y.shape[-1]), y.dtype).at[token].add(y)
     return whole.reshape(*x.shape[:-1], y.shape[-1])
 

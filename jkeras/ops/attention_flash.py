@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import math
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -23,6 +22,7 @@ from jkeras.ops.attention_plain import (
     sees_nothing,
 )
 from jkeras.ops.kernels import is_interpreted
+from jkeras.ops.mesh_axes import free_axes, manual_axes, size_of
 from jkeras.ops.second_order import with_derivatives_of
 
 SHORTEST = 512  # positions; below, XLA's own fusion of the plain form is as fast
@@ -58,7 +58,7 @@ def by_splash(
     # asked for here: the gradient may be traced when the block `traced_for` is left
     local = functools.partial(_of_device, form=form, interpret=is_interpreted())
     mesh, rows, heads = _cut(query, key)
-    if mesh is None or not _free(mesh):
+    if mesh is None or not free_axes(mesh):
         if not _is_one_program(mesh, is_demanded):
             return None
         return local(query, key, value, segments)
@@ -78,10 +78,10 @@ def _cut_along(
     x, ids = PartitionSpec(rows or None, heads or None), PartitionSpec(rows or None)
     return jax.shard_map(
         local,
-        mesh=None if _manual() else mesh,
+        mesh=None if manual_axes() else mesh,
         in_specs=(x, x, x, ids),
         out_specs=x,
-        axis_names=set(_free(mesh)),
+        axis_names=set(free_axes(mesh)),
         check_vma=False,
     )
 
@@ -91,21 +91,8 @@ def _is_one_program(mesh: jax.sharding.Mesh | None, is_demanded: bool) -> bool:
     inside of a `shard_map`, or the only device that there is.
     """
     if mesh is not None:
-        return not _free(mesh)
-    return is_demanded or jax.device_count() == 1 or bool(_manual())
-
-
-def _manual() -> set[str]:
-    """The axes of meshes that a `shard_map` around what is traced has cut already."""
-    mesh = jax.sharding.get_abstract_mesh()
-    kinds = zip(mesh.axis_names, mesh.axis_types)
-    return {name for name, kind in kinds if kind == jax.sharding.AxisType.Manual}
-
-
-def _free(mesh: jax.sharding.Mesh) -> tuple[str, ...]:
-    """The axes of a mesh along which the compiler would have to cut."""
-    manual = _manual()
-    return tuple(name for name in mesh.axis_names if name not in manual and mesh.shape[name] > 1)
+        return not free_axes(mesh)
+    return is_demanded or jax.device_count() == 1 or bool(manual_axes())
 
 
 def _cut(
@@ -120,18 +107,14 @@ def _cut(
     mesh = distribution.device_mesh.backend_mesh
     batch = distribution.get_data_layout(query.shape).axes[0]
     names = batch if isinstance(batch, tuple) else (batch,)
-    free = _free(mesh)
+    free = free_axes(mesh)
     rows = tuple(name for name in free if name in names)
     heads = tuple(name for name in free if name not in names)
-    if query.shape[0] % _size(mesh, rows):
+    if query.shape[0] % size_of(mesh, rows):
         rows = ()
-    if key.shape[1] % _size(mesh, heads):
+    if key.shape[1] % size_of(mesh, heads):
         heads = ()
     return mesh, rows, heads
-
-
-def _size(mesh: jax.sharding.Mesh | None, names: Sequence[str]) -> int:
-    return math.prod(mesh.shape[name] for name in names)
 
 
 def _of_device(

@@ -161,16 +161,18 @@ def loaded(model):
     return again.predict(TOKENS, verbose=0).ravel().tolist()
 
 
-def experts():
+def experts(capacity_factor=1.25):
     tokens = jkeras.Input((8,), dtype="int32")
     x = layers.Embedding(20, 16, name="embedding")(tokens)
-    several = layers.MixtureOfExperts(4, 64, use_bias=True, capacity_factor=1.25, name="experts")
+    options = dict(use_bias=True, capacity_factor=capacity_factor, name="experts")
+    several = layers.MixtureOfExperts(4, 64, **options)
     return jkeras.Model(tokens, layers.Dense(20, name="head")(x + several(x)))
 
 
 def auto():
     """Cuts by rules over 4 and 2 of eight devices."""
     builds = {"transformer": transformer, "gated": gated, "stacked": stacked, "experts": experts}
+    builds["dropless"] = functools.partial(experts, None)
     return {
         name: [three_steps(build), *(three_steps(build, auto_over(n)) for n in (4, 2))]
         for name, build in builds.items()
@@ -351,6 +353,44 @@ def ring(count, time, window):
     return {"far": far, "share": counts[0] / counts[1]}
 
 
+def dropless():
+    """How far experts that take all of their tokens are on eight devices from one: losses, outputs
+    and gradients, by layout and shape; 8 experts, which one device has, two or eight, and 5.
+    """
+    layouts = {
+        "data": dist.DataParallel(),
+        "fsdp": dist.FSDP(min_size=8),
+        "two": dist.AutoParallel(model=2, min_size=8),
+        "eight": dist.AutoParallel(model=8, min_size=8),
+        "context": dist.ContextParallel(2, min_size=8),
+    }
+    cases = [((8, 6, 12), 8), ((16, 12), 8), ((8, 3, 4, 12), 8), ((6, 5, 12), 8), ((8, 6, 12), 5)]
+    found = {}
+    for shape, count in cases:
+        one = through_experts(shape, count)
+        for name, layout in layouts.items():
+            with layout.scope():
+                many = through_experts(shape, count)
+            far = jax.tree.map(lambda a, b: float(np.abs(np.subtract(a, b)).max()), one, many)
+            found[f"{name}, {shape}, {count}"] = max(jax.tree.leaves(far))
+    return found
+
+
+def through_experts(shape, count):
+    jkeras.utils.clear_session()
+    layer = layers.MixtureOfExperts(count, 16, use_bias=True)
+    x = jnp.asarray(np.random.default_rng(4).normal(size=shape), "float32")
+    mask = jnp.arange(np.prod(shape[:-1])).reshape(shape[:-1]) % 7 > 0
+    params, state = layer.init(jax.random.key(0), x)
+
+    def loss(params, x):
+        y, _ = layer.apply(params, state, x, training=True, mask=mask)
+        return jnp.vdot(jnp.sin(y), jnp.cos(jnp.arange(y.size).reshape(y.shape))), y
+
+    found = jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))(params, x)
+    return jax.device_get(found)
+
+
 def eight():
     assert jax.device_count() == 8
     tokens = (TOKENS, np.roll(TOKENS, -1, 1), 16)
@@ -367,6 +407,7 @@ def eight():
         "pipeline": trained(stack, *tokens, dist.PipelineParallel(4)),
         "attention": attentions(),
         "rings": rings(),
+        "dropless": dropless(),
         "members": [members(), members(dist.DataParallel()), members(dist.FSDP(min_size=8))],
         "private": [private(), private(dist.DataParallel()), private(dist.FSDP(min_size=8))],
     }

@@ -120,6 +120,12 @@ def test_a_causal_ring_leaves_out_what_is_hidden(eight):
     assert shares == [3 / 4, 4 / 6, 9 / 16, 9 / 16, 1]  # parts of 3 positions have no halves
 
 
+@pytest.mark.promise("Without a `capacity_factor` no token is moved")
+def test_experts_that_take_all_tokens(eight):
+    assert len(eight["dropless"]) == 25
+    assert {name: far for name, far in eight["dropless"].items() if far > 1e-5} == {}
+
+
 @pytest.mark.promise("each device trains its own members")
 def test_each_device_trains_members_of_its_own(eight):
     one, *several = eight["members"]
@@ -181,6 +187,7 @@ LAYOUTS["experts"] = {
     "experts/expert_down": ["model", None, None],
     "experts/expert_down_bias": ["model", None],
 }
+LAYOUTS["dropless"] = LAYOUTS["experts"]
 
 
 @pytest.fixture(scope="module")

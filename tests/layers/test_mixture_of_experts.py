@@ -292,14 +292,6 @@ def test_wrong_arguments(options):
         layers.MixtureOfExperts(**{"num_experts": EXPERTS, "hidden_dim": INNER, **options})
 
 
-@pytest.mark.promise("Experts on several devices take a `capacity_factor`")
-def test_under_a_distribution_a_capacity_is_asked_for():
-    with jkeras.distribution.DataParallel(devices=["cpu:0"]).scope():
-        with pytest.warns(UserWarning, match="Set `capacity_factor`"):
-            layers.MixtureOfExperts(4, 8)(X)
-        layers.MixtureOfExperts(4, 8, capacity_factor=1.0)(X)
-
-
 @pytest.mark.promise("weights of the experts of `MixtureOfExperts`")
 def test_experts_are_cut_over_devices():
     cuts = Cuts(parts=4, min_size=1)

@@ -367,11 +367,12 @@ def deep():
     return jkeras.Sequential([layers.Dense(1024, "gelu"), layers.Dense(1024, "gelu")])
 
 
-def test_experts_on_a_pod():
+@pytest.mark.parametrize("capacity", [1.25, None])
+def test_experts_on_a_pod(capacity):
     """16 experts over 16 of 256 devices: each holds one, and no device gets all tokens."""
     pod = dist.Topology("v5e:16x16")
     with dist.AutoParallel(model=16, devices=pod.devices).scope():
-        experts = layers.MixtureOfExperts(16, 512, capacity_factor=1.25)
+        experts = layers.MixtureOfExperts(16, 512, capacity_factor=capacity)
         model = jkeras.Sequential([jkeras.Input((128, 256)), experts])
         model.compile("adam", "mse")
     found = model.plan(64)

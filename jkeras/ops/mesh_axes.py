@@ -1,0 +1,36 @@
+"""The axes of meshes along which what is traced may be cut."""
+
+import math
+from collections.abc import Sequence
+
+import jax
+
+
+def manual_axes() -> set[str]:
+    """The axes of meshes that a `shard_map` around what is traced has cut already.
+
+    >>> manual_axes()
+    set()
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    kinds = zip(mesh.axis_names, mesh.axis_types)
+    return {name for name, kind in kinds if kind == jax.sharding.AxisType.Manual}
+
+
+def free_axes(mesh: jax.sharding.Mesh) -> tuple[str, ...]:
+    """The axes of a mesh along which the compiler would have to cut.
+
+    >>> free_axes(jax.sharding.Mesh(jax.devices()[:1], ("batch",)))
+    ()
+    """
+    manual = manual_axes()
+    return tuple(name for name in mesh.axis_names if name not in manual and mesh.shape[name] > 1)
+
+
+def size_of(mesh: jax.sharding.Mesh, names: Sequence[str]) -> int:
+    """In how many parts some axes of a mesh cut.
+
+    >>> size_of(jax.sharding.Mesh(jax.devices()[:1], ("batch",)), ("batch",))
+    1
+    """
+    return math.prod(mesh.shape[name] for name in names)
