@@ -367,6 +367,7 @@ def deep():
     return jkeras.Sequential([layers.Dense(1024, "gelu"), layers.Dense(1024, "gelu")])
 
 
+@pytest.mark.promise("With one, as 1.25, devices exchange tokens")
 @pytest.mark.parametrize("capacity", [1.25, None])
 def test_experts_on_a_pod(capacity):
     """16 experts over 16 of 256 devices: each holds one, and no device gets all tokens."""
