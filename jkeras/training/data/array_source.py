@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import ArgumentError
+from jkeras.core.system.host_memory import MemoryPool
 from jkeras.training.data import placement
 from jkeras.training.data.arrays import TO_ONE_SHAPE, batch_of_arrays, take
 from jkeras.training.data.source import Batch, DataTypes, Source
@@ -18,6 +19,7 @@ from jkeras.training.data.weights import check_weights
 from jkeras.training.data.workers import noted
 
 ON_DEVICE_LIMIT = 2**28  # bytes of a data set that are put on the device once
+IN_USE = 8  # chunks of its rows: those that wait, the one that is read, those that steps hold
 
 
 class ArraySource(Source):
@@ -58,6 +60,7 @@ class ArraySource(Source):
         if is_read and has_stored(self.data):
             self.data = in_memory(self.data)
         self._on_device = None
+        self.pool = MemoryPool(IN_USE)  # of what is read, which lasts for all epochs
 
     def _size_of_batch(self, batch_size, steps):
         """The size that was asked for, or the default."""

@@ -10,9 +10,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jkeras.core.system.host_memory import aligned
+from jkeras.core.system.host_memory import MemoryPool
 from jkeras.ops.kernels import on_cpu
-from jkeras.training.data import ArraySource, take
+from jkeras.training.data import ArraySource, placement, take
 from jkeras.training.data.source import Batch
 from jkeras.training.data.stored import Stored
 from jkeras.training.data.feeds import OrderedFeed, Work
@@ -35,11 +35,12 @@ def steps_of_chunk(source: ArraySource) -> int:
     return min(source.num_batches, MOST, of_chunk // of_step)
 
 
-def read(values: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows of an array, in one pass over them where that can be: in memory that a CPU as the device
-    takes as it is.
+def read(values: Any, rows: np.ndarray, pool: MemoryPool) -> np.ndarray:
+    """Rows of an array in the type that the device has for it, in one pass over them where that can
+    be: in memory that a CPU as the device takes as it is.
     """
-    out = aligned((len(rows), *values.shape[1:]), values.dtype)
+    dtype = jax.dtypes.canonicalize_dtype(values.dtype)
+    out = pool.aligned((len(rows), *values.shape[1:]), dtype)
     if isinstance(values, Stored):
         values.read_into(rows, out)
     elif isinstance(values, np.ndarray) and values.dtype == out.dtype:
@@ -94,7 +95,7 @@ class ChunkFeed(OrderedFeed):
         for first in range(self.at, self.whole, self.steps):
             rows = self.order[first : first + self.steps]
             data = self._rows(np.minimum(rows, self.source.size - 1).ravel(), size, first)
-            yield jax.device_put((data, self._order_within(rows, size)))
+            yield placement.prefetch((data, self._order_within(rows, size)))
 
     def _order_within(self, rows: np.ndarray, size: int) -> np.ndarray:
         """The rows of each step by their indices in the chunk; an index past its end is padding."""
@@ -110,7 +111,9 @@ class ChunkFeed(OrderedFeed):
         """
         rows = np.concatenate([rows, np.repeat(rows[-1:], size - len(rows))])
         try:
-            return jax.tree_util.tree_map(lambda values: read(values, rows), self.source.data)
+            return jax.tree_util.tree_map(
+                lambda values: read(values, rows, self.source.pool), self.source.data
+            )
         except Exception:
             size = self.order.shape[1]
             for start in range(0, len(rows), size):

@@ -71,11 +71,8 @@ class Stored:
         if isinstance(rows, slice):
             rows = self.span[rows]
             return self._read(rows.start, rows.stop)
-        requested = np.asarray(rows, "int64") + self.span.start
-        numbers, inverse = np.unique(requested, return_inverse=True)
-        if numbers[-1] - numbers[0] + 1 == len(numbers):
-            return self._read(int(numbers[0]), int(numbers[-1]) + 1)[inverse]
-        return self._as_array(self.value[numbers])[inverse]
+        found, inverse = self._in_file_order(rows)
+        return found[inverse]
 
     def read_into(self, rows: np.ndarray, out: np.ndarray) -> None:
         """Puts the rows of some numbers, in any order, into an array."""
@@ -84,7 +81,18 @@ class Stored:
             if isinstance(self.target, Ids):
                 warn_of_ids(out, self.what, self.target)
         else:
-            out[...] = self[rows]
+            found, inverse = self._in_file_order(rows)
+            np.take(np.asarray(found), inverse, axis=0, out=out, mode="clip")
+
+    def _in_file_order(self, rows: np.ndarray) -> tuple[np.ndarray | jax.Array, np.ndarray]:
+        """(the rows of some numbers, each once and in the order of the file; where in them each of
+        the numbers is).
+        """
+        requested = np.asarray(rows, "int64") + self.span.start
+        numbers, inverse = np.unique(requested, return_inverse=True)
+        if numbers[-1] - numbers[0] + 1 == len(numbers):
+            return self._read(int(numbers[0]), int(numbers[-1]) + 1), inverse
+        return self._as_array(self.value[numbers]), inverse
 
     def _read(self, start, stop):
         return self._as_array(self.value[start:stop])
