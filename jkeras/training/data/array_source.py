@@ -19,7 +19,7 @@ from jkeras.training.data.weights import check_weights
 from jkeras.training.data.workers import noted
 
 ON_DEVICE_LIMIT = 2**28  # bytes of a data set that are put on the device once
-IN_USE = 8  # chunks of its rows: those that wait, the one that is read, those that steps hold
+IN_USE = 8  # batches, or chunks of rows: those that wait, the one that is read, those of steps
 
 
 class ArraySource(Source):

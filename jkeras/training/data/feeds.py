@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
+from jkeras.core.system.host_memory import MemoryPool
 from jkeras.training.data import placement
+from jkeras.training.data.array_source import IN_USE
 from jkeras.training.data.sizes import padded, size_of
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.iterator_state import IteratorState
@@ -142,6 +144,7 @@ class HostFeed:
         self.size = padded_size
         self.source = source
         self.keeps_state = keeps_state
+        self._pool = MemoryPool(IN_USE)
         self._state_after = self._state_now()
         made = batches()
         self.is_ahead = ahead and source.from_any_thread
@@ -201,7 +204,7 @@ class HostFeed:
         batch, valid_rows = filled[0]
         if len(filled) > 1:
             batch = jax.tree_util.tree_map(lambda *parts: np.stack(parts), *(b for b, _ in filled))
-        return placement.prefetch((batch, valid_rows)), self._state_now()
+        return placement.prefetch((batch, valid_rows), self._pool), self._state_now()
 
     def _filled(self, batch: Batch) -> tuple[Batch, np.ndarray | None]:
         """A batch at its full size and which of its rows are valid."""

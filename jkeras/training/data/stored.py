@@ -78,11 +78,32 @@ class Stored:
         """Puts the rows of some numbers, in any order, into an array."""
         if isinstance(self.value, np.memmap) and self.value.dtype == out.dtype:
             np.take(self.value, rows + self.span.start, axis=0, out=out, mode="clip")
-            if isinstance(self.target, Ids):
-                warn_of_ids(out, self.what, self.target)
+            self._check_ids(out)
         else:
             found, inverse = self._in_file_order(rows)
             np.take(np.asarray(found), inverse, axis=0, out=out, mode="clip")
+
+    def read_range_into(self, rows: slice, out: np.ndarray) -> None:
+        """Puts rows one after another into an array."""
+        span = self.span[rows]
+        if hasattr(self.value, "read_direct") and self.value.dtype == out.dtype:  # of h5py
+            self.value.read_direct(out, np.s_[span.start : span.stop])
+            self._check_ids(out)
+        else:
+            out[...] = as_array(self.value[span.start : span.stop], self.what, self.target)
+
+    def in_map(self, rows: slice) -> np.ndarray | None:
+        """Rows of a memory map, as they are there; None: they lie elsewhere, or in another type."""
+        if not isinstance(self.value, np.memmap) or self.value.dtype != self.dtype:
+            return None
+        span = self.span[rows]
+        found = np.asarray(self.value[span.start : span.stop])
+        self._check_ids(found)
+        return found
+
+    def _check_ids(self, array: np.ndarray) -> None:
+        if isinstance(self.target, Ids):
+            warn_of_ids(array, self.what, self.target)
 
     def _in_file_order(self, rows: np.ndarray) -> tuple[np.ndarray | jax.Array, np.ndarray]:
         """(the rows of some numbers, each once and in the order of the file; where in them each of
