@@ -5,10 +5,11 @@
 Each process writes rows of its own in all formats, so that the system has them in its cache, and
 reads them in turns: by `np.memmap` in a plain loop that copies each batch; by the same loop where
 the last batches stay in memory, as many as a feed holds, which a processor's cache does not; by
-each format's own library in a plain loop; and by the feed that `fit` takes from for the same data.
-What the feed gives is handed to a compiled function that reads one number of each array: a step
-that costs nothing. The first pass over each is not measured, as the first epoch compiles. Of 2 and
-4 processes the rate is that of all together, from a common start to the end of the last one.
+each format's own library in a plain loop, which copies parts of memory maps; and by the feed that
+`fit` takes from for the same data. What the last two give is handed to a compiled function that
+reads one number of each array: a step that costs nothing. The first pass over each is not measured,
+as the first epoch compiles. Of 2 and 4 processes the rate is that of all together, from a common
+start to the end of the last one.
 
 Of what takes long a pass has a part of the rows, and the time is that of all. The numbers are
 random, so that nothing is won by compression. It takes grain, array-record, h5py, pyarrow, datasets
@@ -111,19 +112,22 @@ def summary(found: dict[str, list[dict]], size: int, rows: int) -> dict[str, dic
     """{kind: its rates and ratios}"""
     seconds = {way: statistics.median(r["wall"] for r in each) for way, each in found.items()}
     kinds = [way.removesuffix(", fed") for way in found if way.endswith(", fed")]
-    rates = {
-        kind: {
-            "bytes_per_second": size / seconds[f"{kind}, fed"],
-            "rows_per_second": rows / seconds[f"{kind}, fed"],
-            "of_memmap": ratio(found, f"{kind}, fed", BASE),
-            "of_kept": ratio(found, f"{kind}, fed", KEPT),
-            "of_reader": ratio(found, f"{kind}, fed", f"{kind}, alone"),
-            "cpu_of_reader": ratio(found, f"{kind}, fed", f"{kind}, alone", "cpu"),
+    rates = {}
+    for kind in kinds:
+        fed = f"{kind}, fed"
+        beside = {"memmap": BASE, "kept": KEPT, "reader": f"{kind}, alone"}
+        rates[kind] = {
+            "bytes_per_second": size / seconds[fed],
+            "rows_per_second": rows / seconds[fed],
+            **{f"of_{name}": ratio(found, fed, to) for name, to in beside.items()},
+            **{f"cpu_of_{name}": ratio(found, fed, to, "cpu") for name, to in beside.items()},
         }
-        for kind in kinds
-    }
     loops = {
-        way: {"bytes_per_second": size / seconds[way], "of_memmap": ratio(found, way, BASE)}
+        way: {
+            "bytes_per_second": size / seconds[way],
+            "of_memmap": ratio(found, way, BASE),
+            "cpu_of_memmap": ratio(found, way, BASE, "cpu"),
+        }
         for way in (BASE, KEPT)
     }
     return {**loops, **rates}
