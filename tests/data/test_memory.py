@@ -2,6 +2,8 @@
 holds it, and where rows lie as the device wants them they are not copied at all.
 """
 
+import weakref
+
 import jax
 import numpy as np
 import pytest
@@ -64,6 +66,14 @@ def test_what_is_beyond_the_most_is_not_kept():
     kept = {place_of(array) for array in arrays[:2]}
     arrays.clear()
     assert {place_of(pool.aligned((LARGE,), "float32")) for _ in range(3)} <= kept
+
+
+def test_memory_of_sizes_that_are_not_asked_for_any_more_is_given_back():
+    """As of batches each of which has a length of its own."""
+    pool = MemoryPool(2)
+    sizes = [LARGE + number for number in range(10)]
+    owners = [weakref.ref(pool.aligned((size,), "float32").base) for size in sizes]
+    assert [owner() is not None for owner in owners] == [False] * 8 + [True] * 2
 
 
 def test_programs_that_still_run_keep_their_memory():

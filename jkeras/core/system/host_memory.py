@@ -29,12 +29,6 @@ def aligned(shape: tuple[int, ...], dtype: Any, in_huge_pages: bool = False) -> 
     memory = _huge_pages(size) if in_huge_pages else None
     if memory is None:
         memory = np.empty(size + ALIGNMENT, np.uint8)
-    return _array_in(memory, shape, dtype)
-
-
-def _array_in(memory: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """The array at the first address of some bytes that JAX need not copy from."""
-    size = math.prod(shape) * dtype.itemsize
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size].view(dtype).reshape(shape)
 
@@ -66,7 +60,8 @@ class MemoryPool:
     the last program that reads it has ended. One thread at a time may ask.
 
     Args:
-        most: arrays of one size that are kept; more of them are arrays like any other.
+        most: arrays that are kept, those of other sizes than were asked for of late no longer; more
+            of them are arrays like any other.
 
     >>> pool = MemoryPool(most=2)
     >>> first, second = (pool.aligned((2**20,), "uint8") for _ in range(2))
@@ -78,7 +73,7 @@ class MemoryPool:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._kept: dict[int, list[np.ndarray]] = {}  # by the bytes of an array
+        self._kept: list[np.ndarray] = []
 
     def aligned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """As the function `aligned`."""
@@ -86,17 +81,21 @@ class MemoryPool:
         size = math.prod(shape) * dtype.itemsize
         if size < SMALLEST:
             return aligned(shape, dtype)
-        return _array_in(self._unused(size), shape, dtype)
+        memory = self._unused(size)
+        start = -memory.ctypes.data % ALIGNMENT
+        return memory[start : start + size].view(dtype).reshape(shape)
 
     def _unused(self, size: int) -> np.ndarray:
         """Memory that nobody else holds, or new one, which is kept if there is room."""
-        kept = self._kept.setdefault(size, [])
-        for number in range(len(kept)):
-            if _holders(kept, number) == ONE_HOLDER:
-                return kept[number]
+        unused = [n for n in range(len(self._kept)) if _holders(self._kept, n) == ONE_HOLDER]
+        for number in unused:
+            if len(self._kept[number]) == size + ALIGNMENT:
+                return self._kept[number]
+        if unused and len(self._kept) == self.most:
+            del self._kept[unused[0]]
         memory = np.empty(size + ALIGNMENT, np.uint8)
-        if len(kept) < self.most:
-            kept.append(memory)
+        if len(self._kept) < self.most:
+            self._kept.append(memory)
         return memory
 
 

@@ -19,7 +19,7 @@ from jkeras.training.data.weights import check_weights
 from jkeras.training.data.workers import noted
 
 ON_DEVICE_LIMIT = 2**28  # bytes of a data set that are put on the device once
-IN_USE = 8  # batches, or chunks of rows: those that wait, the one that is read, those of steps
+IN_USE = 8  # chunks of its rows: those that wait, the one that is read, those that steps hold
 
 
 class ArraySource(Source):
@@ -60,7 +60,6 @@ class ArraySource(Source):
         if is_read and has_stored(self.data):
             self.data = in_memory(self.data)
         self._on_device = None
-        self.pool = MemoryPool(IN_USE)  # of what is read, which lasts for all epochs
 
     def _size_of_batch(self, batch_size, steps):
         """The size that was asked for, or the default."""
@@ -140,6 +139,11 @@ class ArraySource(Source):
         if len(rows) < whole * size:
             rows = np.concatenate([rows, np.arange(len(rows), whole * size, dtype=rows.dtype)])
         return rows[: whole * size].reshape(whole, size), rest
+
+    @functools.cached_property
+    def pool(self) -> MemoryPool:
+        """Memory for rows that are read, of all epochs."""
+        return MemoryPool(IN_USE * len(_leaves(self.data)))
 
     @functools.cached_property
     def fits_on_device(self) -> bool:

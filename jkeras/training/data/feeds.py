@@ -12,7 +12,6 @@ import numpy as np
 
 from jkeras.core.system.host_memory import MemoryPool
 from jkeras.training.data import placement
-from jkeras.training.data.array_source import IN_USE
 from jkeras.training.data.sizes import padded, size_of
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.iterator_state import IteratorState
@@ -23,6 +22,7 @@ from jkeras.training.types import Logs
 
 # of the order of the data: of members of an ensemble several; None: drawn as Keras does
 Seed: typing.TypeAlias = int | tuple[int, ...] | None
+MOST_KEPT = 32  # parts of batches whose memory is used again
 
 
 class Work(typing.NamedTuple):
@@ -144,7 +144,7 @@ class HostFeed:
         self.size = padded_size
         self.source = source
         self.keeps_state = keeps_state
-        self._pool = MemoryPool(IN_USE)
+        self._pool = MemoryPool(MOST_KEPT)
         self._state_after = self._state_now()
         made = batches()
         self.is_ahead = ahead and source.from_any_thread
