@@ -564,8 +564,8 @@ def _rates(found: dict) -> str:
     head = ["", "MB/s"]
     for number in found:
         processes = f"{number} process" if number == "1" else number
-        head += [f"{processes}: of `np.memmap`", "of its reader"]
-    head += ["batches kept"]
+        head += [f"{processes}: of `np.memmap`", f"{number}: of its reader"]
+    head += ["1: of batches kept"]
     rows = []
     for kind, one in found["1"].items():
         cells = [kind, f"{one['bytes_per_second'] / 1e6:,.0f}"]
