@@ -35,6 +35,7 @@ PAGES = [
         ROOT / "docs" / f"{name}.md"
         for name in (
             "compatibility",
+            "data-at-rate",
             "explain",
             "language-models",
             "laplace",
@@ -546,6 +547,41 @@ def chips(results: Results) -> str:
     return _table(head, rows)
 
 
+# ---------------------------------------------------------------- docs/data-at-rate.md
+
+
+def data_rate(results: Results) -> str:
+    """How fast data of each kind reaches a training: a table for each set of rows."""
+    titles = {"images": "Images of 64x64x3 bytes", "rows": "Rows of 768 numbers in float32"}
+    tables = []
+    for name, title in titles.items():
+        found = results.found("data_rate", name)
+        tables.append(f"{title}:\n\n{_rates(found)}")
+    return "\n\n".join(tables)
+
+
+def _rates(found: dict) -> str:
+    head = ["", "MB/s"]
+    for number in found:
+        processes = f"{number} process" if number == "1" else number
+        head += [f"{processes}: of `np.memmap`", f"{number}: of its reader"]
+    head += ["1: of batches kept"]
+    rows = []
+    for kind, one in found["1"].items():
+        cells = [kind, f"{one['bytes_per_second'] / 1e6:,.0f}"]
+        for each in found.values():
+            cells += [_both_times(each[kind], f"of_{name}") for name in ("memmap", "reader")]
+        rows.append([*cells, _both_times(one, "of_kept")])
+    return _table(head, rows)
+
+
+def _both_times(one: dict, what: str) -> str:
+    """A ratio of rates by the clock, in brackets by the processor's seconds."""
+    if what not in one:
+        return ""
+    return f"{one[what]:.2f} ({one[f'cpu_{what}']:.2f})"
+
+
 # ---------------------------------------------------------------- docs/privacy.md
 
 
@@ -683,7 +719,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
         one.__name__: one
         for one in (
             *(examples, packages, sanity, quantus, structure, backbones, types),
-            *(decoder, devices, pods, half, offload, attention),
+            *(data_rate, decoder, devices, pods, half, offload, attention),
             *(laplace, laplace_torch, boston, peers, compiled, chips),
             *(clipping, microbatches, accuracy, account, audit),
             *(calibrated, deleted, loads, half_sent),

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from benchmarks import growth, kept, limit, pages, report, runner, targets
+from benchmarks import data_rate, growth, kept, limit, pages, report, runner, targets
 from benchmarks.packages import __main__ as packages
 from benchmarks.work import Work
 from benchmarks.works import QUICK, WORKS
@@ -149,7 +149,16 @@ def test_figures_of_a_part_take_the_place_of_its_older_ones(tmp_path, monkeypatc
     assert f"numpy {np.__version__}" in parts["time"]["measured"]
 
 
-FIGURES = ("hub", "laplace", "privacy", "quantus_scores", "sanity", "scaling", "serving")
+FIGURES = (
+    "data_rate",
+    "hub",
+    "laplace",
+    "privacy",
+    "quantus_scores",
+    "sanity",
+    "scaling",
+    "serving",
+)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -165,6 +174,30 @@ def test_the_parts_that_a_command_asks_for_are_measured(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.argv", ["tiny", "--only", "b"])
     kept.command("tiny", "About.", {"a": (pytest.fail, ()), "b": (lambda: 3, ("numpy",))})
     assert json.loads((tmp_path / "tiny.json").read_text())["b"]["found"] == 3
+
+
+def test_rates_are_medians_of_ratios_side_by_side():
+    def seconds(*found):
+        return [{"wall": wall, "cpu": wall / 2} for wall in found]
+
+    found = {
+        data_rate.BASE: seconds(1, 2, 3),
+        data_rate.KEPT: seconds(2, 4, 6),
+        "map, alone": seconds(1, 1, 1),
+        "map, fed": seconds(2, 2, 4),
+    }
+    rates = data_rate.summary(found, size=100, rows=10)
+    assert rates[data_rate.KEPT]["of_memmap"] == 0.5
+    assert rates["map"]["of_memmap"] == rates["map"]["cpu_of_memmap"] == 0.75
+    assert rates["map"]["bytes_per_second"] == 50 and rates["map"]["rows_per_second"] == 5
+
+
+@pytest.mark.slow
+def test_a_reader_makes_passes_in_each_way():
+    if any(find_spec(name) is None for name in data_rate.LIBRARIES):
+        pytest.skip("takes libraries of formats that are not here")
+    found = data_rate.measure("images", rounds=1, divided_by=16, processes=(2,))["2"]
+    assert all(one["bytes_per_second"] > 0 for one in found.values()) and len(found) > 10
 
 
 def test_programs_of_a_page_share_their_names():

@@ -76,6 +76,7 @@ LEFT_OUT = {  # how many blocks of which page
     "docs/callbacks.md": 2,
     "docs/cluster.md": 2,
     "docs/compatibility.md": 1,
+    "docs/data-at-rate.md": 3,
     "docs/data.md": 1,
     "docs/explain.md": 1,
     "docs/from-flax.md": 1,

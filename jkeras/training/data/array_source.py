@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import ArgumentError
+from jkeras.core.system.host_memory import MemoryPool
 from jkeras.training.data import placement
 from jkeras.training.data.arrays import TO_ONE_SHAPE, batch_of_arrays, take
 from jkeras.training.data.source import Batch, DataTypes, Source
@@ -18,6 +19,7 @@ from jkeras.training.data.weights import check_weights
 from jkeras.training.data.workers import noted
 
 ON_DEVICE_LIMIT = 2**28  # bytes of a data set that are put on the device once
+IN_USE = 8  # chunks of its rows: those that wait, the one that is read, those that steps hold
 
 
 class ArraySource(Source):
@@ -137,6 +139,11 @@ class ArraySource(Source):
         if len(rows) < whole * size:
             rows = np.concatenate([rows, np.arange(len(rows), whole * size, dtype=rows.dtype)])
         return rows[: whole * size].reshape(whole, size), rest
+
+    @functools.cached_property
+    def pool(self) -> MemoryPool:
+        """Memory for rows that are read, of all epochs."""
+        return MemoryPool(IN_USE * len(_leaves(self.data)))
 
     @functools.cached_property
     def fits_on_device(self) -> bool:

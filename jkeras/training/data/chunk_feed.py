@@ -3,16 +3,17 @@ one transfer, and the steps into one dispatch.
 """
 
 import collections
+import mmap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
-from jkeras.core.system.host_memory import aligned
+from jkeras.core.system.host_memory import MemoryPool
 from jkeras.ops.kernels import on_cpu
-from jkeras.training.data import ArraySource, take
+from jkeras.training.data import ArraySource, placement, take
 from jkeras.training.data.source import Batch
 from jkeras.training.data.stored import Stored
 from jkeras.training.data.feeds import OrderedFeed, Work
@@ -21,10 +22,11 @@ from jkeras.training.types import Logs
 from jkeras.training.data.workers import noted
 
 BYTES = 2**24  # of a chunk; three of them may be waiting
-BYTES_ON_CPU = 2**21  # there each is a part of the process's memory, and a dispatch costs little
+BYTES_ON_CPU = 2**22  # there each is a part of the process's memory, and a dispatch costs little
 FEW = 8  # steps of a chunk on CPU at least, though it has more bytes then
 RUNNING = 2  # chunks that dispatches which have not ended may hold
 MOST = 256  # steps
+PAGE = mmap.PAGESIZE  # bytes that the system reads at least
 
 
 def steps_of_chunk(source: ArraySource) -> int:
@@ -35,11 +37,11 @@ def steps_of_chunk(source: ArraySource) -> int:
     return min(source.num_batches, MOST, of_chunk // of_step)
 
 
-def read(values: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows of an array, in one pass over them where that can be: in memory that a CPU as the device
-    takes as it is.
+def read(values: Any, rows: np.ndarray, pool: MemoryPool) -> np.ndarray:
+    """Rows of an array in the type that the device has for it, in one pass over them where that can
+    be: in memory that a CPU as the device takes as it is.
     """
-    out = aligned((len(rows), *values.shape[1:]), values.dtype)
+    out = _room(values, len(rows), pool)
     if isinstance(values, Stored):
         values.read_into(rows, out)
     elif isinstance(values, np.ndarray) and values.dtype == out.dtype:
@@ -47,6 +49,54 @@ def read(values: Any, rows: np.ndarray) -> np.ndarray:
     else:
         out[...] = values[rows]
     return out
+
+
+def read_range(values: Any, rows: slice, pool: MemoryPool) -> np.ndarray:
+    """The same of rows one after another. Those of a memory map for reading are taken as they are,
+    where the device takes them so.
+    """
+    shared = _shared(values, rows)
+    if shared is not None:
+        return shared
+    out = _room(values, rows.stop - rows.start, pool)
+    if isinstance(values, Stored):
+        values.read_range_into(rows, out)
+    else:
+        out[...] = values[rows]
+    return out
+
+
+def _room(values: Any, count: int, pool: MemoryPool) -> np.ndarray:
+    dtype = jax.dtypes.canonicalize_dtype(values.dtype)
+    return pool.aligned((count, *values.shape[1:]), dtype)
+
+
+def _shared(values: Any, rows: slice) -> np.ndarray | None:
+    """Rows of what nothing can write into, once the system has read them; None: they have to be
+    copied.
+    """
+    found = values
+    if isinstance(values, Stored):
+        found = values.in_map(rows)
+    elif isinstance(values, np.ndarray):
+        found = values[rows]
+    if not placement.is_taken_as_it_is(found):
+        return None
+    found.reshape(-1).view(np.uint8)[::PAGE].any()  # or it would read them during a step
+    return found
+
+
+def as_range(rows: np.ndarray, size: int) -> slice | None:
+    """As many rows one after another as these are, if they are the same in another order.
+
+    >>> as_range(np.array([5, 4, 6]), 3), as_range(np.array([5, 4, 7]), 3)
+    (slice(4, 7, None), None)
+    """
+    start = int(rows.min())
+    is_range = len(rows) == size and int(rows.max()) - start == size - 1
+    if not is_range:
+        return None
+    return slice(start, start + size)
 
 
 class ChunkFeed(OrderedFeed):
@@ -92,31 +142,44 @@ class ChunkFeed(OrderedFeed):
         """The chunks from the next step on: (data, rows of each step), all of one size."""
         size = self.steps * self.order.shape[1]
         for first in range(self.at, self.whole, self.steps):
-            rows = self.order[first : first + self.steps]
-            data = self._rows(np.minimum(rows, self.source.size - 1).ravel(), size, first)
-            yield jax.device_put((data, self._order_within(rows, size)))
+            order = self.order[first : first + self.steps]
+            rows = np.minimum(order, self.source.size - 1).ravel()
+            data, places = self._rows(rows, size, first)
+            yield placement.prefetch((data, self._order_within(order, places)), self.source.pool)
 
-    def _order_within(self, rows: np.ndarray, size: int) -> np.ndarray:
-        """The rows of each step by their indices in the chunk; an index past its end is padding."""
-        indices = np.arange(size, dtype="int32").reshape(self.steps, -1)
-        indices[: len(rows)][rows >= self.source.size] = size
+    def _order_within(self, order: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """The rows of each step by their places in the chunk; one past its end is padding."""
+        indices = places.astype("int32").reshape(self.steps, -1)
+        indices[: len(order)][order >= self.source.size] = indices.size
         if self.order.size > self.source.size:  # a program that sees more indices looks for padding
-            indices = np.concatenate([indices, np.full_like(indices[:1], size)])
+            indices = np.concatenate([indices, np.full_like(indices[:1], indices.size)])
         return indices
 
-    def _rows(self, rows: np.ndarray, size: int, first: int) -> Batch:
-        """Rows of the source, and as many more as make a size; an error says in which batch it
-        happened.
+    def _rows(self, rows: np.ndarray, size: int, first: int) -> tuple[Batch, np.ndarray]:
+        """(rows of the source, and as many more as make a size; where in them each of them is). An
+        error says in which batch it happened.
         """
-        rows = np.concatenate([rows, np.repeat(rows[-1:], size - len(rows))])
+        span = as_range(rows, size)
+        if span is None:
+            rows = np.concatenate([rows, np.repeat(rows[-1:], size - len(rows))])
+            places = np.arange(size)
+        else:
+            places = rows - span.start
         try:
-            return jax.tree_util.tree_map(lambda values: read(values, rows), self.source.data)
+            if span is None:
+                return self._each(read, rows), places
+            return self._each(read_range, span), places
         except Exception:
             size = self.order.shape[1]
             for start in range(0, len(rows), size):
                 with noted(first + start // size, "the rows"):
                     take(self.source.data, rows[start : start + size])
             raise
+
+    def _each(self, how: Callable, rows: np.ndarray | slice) -> Batch:
+        """Rows of each part of the source."""
+        pool = self.source.pool
+        return jax.tree_util.tree_map(lambda values: how(values, rows, pool), self.source.data)
 
     def close(self) -> None:
         """Stops reading."""

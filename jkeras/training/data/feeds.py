@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
+from jkeras.core.system.host_memory import MemoryPool
 from jkeras.training.data import placement
 from jkeras.training.data.sizes import padded, size_of
 from jkeras.training.data import ArraySource, take
@@ -21,6 +22,7 @@ from jkeras.training.types import Logs
 
 # of the order of the data: of members of an ensemble several; None: drawn as Keras does
 Seed: typing.TypeAlias = int | tuple[int, ...] | None
+MOST_KEPT = 32  # parts of batches whose memory is used again
 
 
 class Work(typing.NamedTuple):
@@ -142,6 +144,7 @@ class HostFeed:
         self.size = padded_size
         self.source = source
         self.keeps_state = keeps_state
+        self._pool = MemoryPool(MOST_KEPT)
         self._state_after = self._state_now()
         made = batches()
         self.is_ahead = ahead and source.from_any_thread
@@ -201,7 +204,7 @@ class HostFeed:
         batch, valid_rows = filled[0]
         if len(filled) > 1:
             batch = jax.tree_util.tree_map(lambda *parts: np.stack(parts), *(b for b, _ in filled))
-        return placement.prefetch((batch, valid_rows)), self._state_now()
+        return placement.prefetch((batch, valid_rows), self._pool), self._state_now()
 
     def _filled(self, batch: Batch) -> tuple[Batch, np.ndarray | None]:
         """A batch at its full size and which of its rows are valid."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 
-from jkeras.core.system.host_memory import aligned, is_aligned
+from jkeras.core.system.host_memory import SMALLEST, MemoryPool, aligned, is_aligned
 from jkeras.core.session.planned import here
 from jkeras.core.session.settings import settings
 from jkeras.core.session.spread import spread
@@ -101,15 +101,27 @@ def place(batch: Tree) -> Tree:
     return jax.tree_util.tree_map(place_array, batch)
 
 
-def prefetch(batch: Tree) -> Tree:
+def prefetch(batch: Tree, pool: MemoryPool) -> Tree:
     """A batch of the host for a step to come: on the devices, where bringing it there costs less
     than it saves.
 
-    On a CPU the compiled step takes numpy's arrays as they are, for less.
+    On a CPU the compiled step takes numpy's arrays as they are, for less. It makes copies of those
+    that do not lie as it wants them, in new memory: they are copied here, which may be in a thread
+    that is ahead of it, into memory of the pool.
     """
-    if settings.distribution is not None or on_cpu():
+    if settings.distribution is not None:
         return place(batch)
-    return jax.device_put(batch)
+    if not on_cpu():
+        return jax.device_put(batch)
+    return jax.tree_util.tree_map(lambda value: _as_a_cpu_takes_it(value, pool), batch)
+
+
+def _as_a_cpu_takes_it(value: typing.Any, pool: MemoryPool) -> typing.Any:
+    if not isinstance(value, np.ndarray) or value.nbytes < SMALLEST or is_aligned(value):
+        return value
+    array = pool.aligned(value.shape, jax.dtypes.canonicalize_dtype(value.dtype))
+    array[...] = value
+    return array
 
 
 def _place_whole(value: typing.Any) -> jax.Array:
@@ -206,6 +218,17 @@ def _put_once(value: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
     array = aligned(value.shape, dtype)
     array[...] = value
     return array
+
+
+def is_taken_as_it_is(value: typing.Any) -> bool:
+    """Whether an array of numpy can be handed to the device without a copy that belongs to us:
+    nothing can write into it, and where the device is a CPU, that reads it where it lies.
+    """
+    if not isinstance(value, np.ndarray) or not _is_constant(value):
+        return False
+    if value.dtype != jax.dtypes.canonicalize_dtype(value.dtype):
+        return False
+    return is_aligned(value) if on_cpu() else value.flags.c_contiguous
 
 
 def _is_constant(value: typing.Any) -> bool:

@@ -71,20 +71,49 @@ class Stored:
         if isinstance(rows, slice):
             rows = self.span[rows]
             return self._read(rows.start, rows.stop)
-        requested = np.asarray(rows, "int64") + self.span.start
-        numbers, inverse = np.unique(requested, return_inverse=True)
-        if numbers[-1] - numbers[0] + 1 == len(numbers):
-            return self._read(int(numbers[0]), int(numbers[-1]) + 1)[inverse]
-        return self._as_array(self.value[numbers])[inverse]
+        found, inverse = self._in_file_order(rows)
+        return found[inverse]
 
     def read_into(self, rows: np.ndarray, out: np.ndarray) -> None:
         """Puts the rows of some numbers, in any order, into an array."""
         if isinstance(self.value, np.memmap) and self.value.dtype == out.dtype:
             np.take(self.value, rows + self.span.start, axis=0, out=out, mode="clip")
-            if isinstance(self.target, Ids):
-                warn_of_ids(out, self.what, self.target)
+            self._check_ids(out)
         else:
-            out[...] = self[rows]
+            found, inverse = self._in_file_order(rows)
+            np.take(np.asarray(found), inverse, axis=0, out=out, mode="clip")
+
+    def read_range_into(self, rows: slice, out: np.ndarray) -> None:
+        """Puts rows one after another into an array."""
+        span = self.span[rows]
+        if hasattr(self.value, "read_direct") and self.value.dtype == out.dtype:  # of h5py
+            self.value.read_direct(out, np.s_[span.start : span.stop])
+            self._check_ids(out)
+        else:
+            out[...] = as_array(self.value[span.start : span.stop], self.what, self.target)
+
+    def in_map(self, rows: slice) -> np.ndarray | None:
+        """Rows of a memory map, as they are there; None: they lie elsewhere, or in another type."""
+        if not isinstance(self.value, np.memmap) or self.value.dtype != self.dtype:
+            return None
+        span = self.span[rows]
+        found = np.asarray(self.value[span.start : span.stop])
+        self._check_ids(found)
+        return found
+
+    def _check_ids(self, array: np.ndarray) -> None:
+        if isinstance(self.target, Ids):
+            warn_of_ids(array, self.what, self.target)
+
+    def _in_file_order(self, rows: np.ndarray) -> tuple[np.ndarray | jax.Array, np.ndarray]:
+        """(the rows of some numbers, each once and in the order of the file; where in them each of
+        the numbers is).
+        """
+        requested = np.asarray(rows, "int64") + self.span.start
+        numbers, inverse = np.unique(requested, return_inverse=True)
+        if numbers[-1] - numbers[0] + 1 == len(numbers):
+            return self._read(int(numbers[0]), int(numbers[-1]) + 1), inverse
+        return self._as_array(self.value[numbers]), inverse
 
     def _read(self, start, stop):
         return self._as_array(self.value[start:stop])
