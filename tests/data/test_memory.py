@@ -2,14 +2,15 @@
 holds it, and where rows lie as the device wants them they are not copied at all.
 """
 
-import sys
 import threading
+import time
 import weakref
 
 import jax
 import numpy as np
 import pytest
 
+from jkeras.core.system import host_memory
 from jkeras.core.system.host_memory import SMALLEST, MemoryPool, is_aligned
 from jkeras.training.data import ArraySource, array_source, chunk_feed
 from jkeras.training.data.chunk_feed import ChunkFeed
@@ -53,24 +54,29 @@ def test_memory_that_someone_holds_is_not_given_again(hold):
     np.testing.assert_array_equal(np.asarray(held), 1)
 
 
-def test_threads_that_ask_at_the_same_time_get_memory_of_their_own():
+def test_threads_that_ask_at_the_same_time_get_memory_of_their_own(monkeypatch):
     pool, ruined = MemoryPool(2), []
+    count = host_memory._holders
+
+    def slowly(kept, number):
+        found = count(kept, number)
+        time.sleep(1e-3)  # in which another thread may ask
+        return found
 
     def use(number):
-        for _ in range(2000):
+        for _ in range(10):
             array = pool.aligned((64,), "int32")
             array[...] = number
-            if (array != number).any():
-                ruined.append(number)
+            time.sleep(1e-3)
+            ruined.extend(array[array != number].tolist())
+            del array
 
-    threads = [threading.Thread(target=use, args=(number,)) for number in range(4)]
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
+    monkeypatch.setattr(host_memory, "_holders", slowly)
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    sys.setswitchinterval(before)
     assert ruined == []
 
 
