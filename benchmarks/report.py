@@ -49,6 +49,18 @@ benchmarks.generation_peers`; docs/make_figures.py writes the table.
 <!-- figures: end -->
 """
 
+COMPILED = """## As the compiler of a TPU sees it
+
+Training steps compiled for one v5e, none of them run: what docs/scaling.md says of each column, by
+`python -m benchmarks.compiled`; docs/make_figures.py writes the table.
+
+<!-- figures: begin compiled, by docs/make_figures.py -->
+
+
+
+<!-- figures: end -->
+"""
+
 GROWS = """Time follows the size to the power of the slope, a least-squares line through logarithms.
 "start" is building and the first round.
 
@@ -353,7 +365,7 @@ def report(results, about, rounds):
         parts.append("## How cost grows\n\n" + GROWS + grown)
     if others:
         parts.append("## Other works\n\n" + other_table(others))
-    parts.append(TEXTS)
+    parts += [TEXTS, COMPILED]
     newest = results.get("newest")
     if newest:
         heading = f"## With {newest['versions']}\n\n"

@@ -531,6 +531,21 @@ def compiled(results: Results) -> str:
     return _table(head, rows)
 
 
+def splash(results: Results) -> str:
+    """Attention by the kernel and in its plain form, by length."""
+    head = ["positions, size of a head", "MB read and written: kernel", "plain"]
+    head += ["ms at least: kernel", "plain", "MiB of temporaries: kernel", "plain"]
+    rows = []
+    for name, each in results.found("attention", "v5e:1x1").items():
+        forms = each["kernel"], each["plain"]
+        cells = [name]
+        for what, unit in (("bytes", 1e6), ("seconds", 1e-3), ("temporaries", 2**20)):
+            cells += [f"{one[what] / unit:,.{2 * (what == 'seconds')}f}" for one in forms]
+        if forms[0] != forms[1]:  # else the kernel is not taken
+            rows.append(cells)
+    return _table(head, rows)
+
+
 def chips(results: Results) -> str:
     """Training steps on chips, by what these can do at most."""
     names = {"resnet50": "ResNet50", "gpt2": "GPT-2, 124 M"}
@@ -720,7 +735,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
         for one in (
             *(examples, packages, sanity, quantus, structure, backbones, types),
             *(data_rate, decoder, devices, pods, half, offload, attention),
-            *(laplace, laplace_torch, boston, peers, compiled, chips),
+            *(laplace, laplace_torch, boston, peers, compiled, splash, chips),
             *(clipping, microbatches, accuracy, account, audit),
             *(calibrated, deleted, loads, half_sent),
         )

@@ -247,8 +247,9 @@ class BatchNormalization(StatefulLayer, ScaleAndShift, is_for_training_alone=Tru
         """Mean and variance of the features, over the unmasked positions of the valid rows."""
         axes = tuple(a for a in range(x.ndim) if a != self.axis % x.ndim)
         if mask is None and valid_rows is None:
-            in_one_pass = on_accelerator() and settings.distribution is None and 0 in axes
-            return moments_in_one_pass(x, axes) if in_one_pass else moments(x, axes)
+            if on_accelerator() and settings.distribution is None and 0 in axes:
+                return moments_in_one_pass(x, axes)
+            return moments(x, axes)
         if valid_rows is None:
             return masked_moments(x, mask[..., None].astype(bool), axes, settings.epsilon)
         if mask is None:

@@ -38,27 +38,33 @@ def cut_of(shape: tuple[int, ...], groups: tuple[int, ...], experts: int) -> Cut
     if settings.distribution is None:
         return None
     mesh = settings.distribution.device_mesh.backend_mesh
-    free = free_axes(mesh)
-    layout = settings.distribution.get_data_layout(shape).axes[: min(len(shape) - 1, 2)]
-    if len(shape) == 2:
-        layout = (None, *layout)
-    elif len(shape) > 3:  # the axes before the last two are one
-        layout = layout[:1]
-    tokens = [_axes(names, free, mesh, size) for names, size in zip(layout, groups)]
-    used = {name for names in tokens for name in names}
-    others = tuple(name for name in free if name not in used)
+    axes = settings.distribution.get_data_layout(shape).axes
+    tokens = [_cutting(mesh, names, size) for names, size in zip(_of_groups(axes), groups)]
+    used = sum(tokens, ())
+    others = tuple(name for name in free_axes(mesh) if name not in used)
     if experts % size_of(mesh, others):
         others = ()
-    if not used and not others:
-        return None
-    return Cut(mesh, PartitionSpec(*(names or None for names in tokens)), others)
+    if used or others:
+        return Cut(mesh, PartitionSpec(*(names or None for names in tokens)), others)
+    return None
 
 
-def _axes(names: Any, free: tuple[str, ...], mesh: jax.sharding.Mesh, size: int) -> tuple[str, ...]:
+def _of_groups(axes: tuple) -> tuple:
+    """What cuts groups and their tokens, by what cuts the axes of the inputs."""
+    if len(axes) == 2:  # the batch is the tokens of one group
+        return None, axes[0]
+    if len(axes) == 3:
+        return axes[:2]
+    return axes[:1]  # the axes before the last two are one
+
+
+def _cutting(mesh: jax.sharding.Mesh, names: Any, size: int) -> tuple[str, ...]:
     """Those that cut an axis of a size: none where they do not divide it."""
     given = names if isinstance(names, tuple) else (names,)
-    found = tuple(name for name in free if name in given)
-    return found if size % size_of(mesh, found) == 0 else ()
+    found = tuple(name for name in free_axes(mesh) if name in given)
+    if size % size_of(mesh, found):
+        return ()
+    return found
 
 
 def on_devices(

@@ -15,6 +15,7 @@ from jkeras.core.weights.types import DType
 # segment ids of positions that are padding; no two of them are equal, so they see nothing
 HIDDEN_TARGET = -2
 HIDDEN_SOURCE = -1
+HALF = (jnp.dtype("bfloat16"), jnp.dtype("float16"))
 
 
 class Form(typing.NamedTuple):
@@ -70,7 +71,10 @@ def plain(
     mask = positions if mask is None else both(mask, positions)
     if mask is not None:
         scores = jnp.where(mask, scores, hidden_score(scores.dtype))
-    weights = _weights(scores, value.dtype)
+    if value.dtype in HALF:
+        weights = _narrow_softmax(value.dtype, scores)
+    else:
+        weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
     y = jnp.matmul(weights.reshape(*lead, groups, queries, source), value)
     return y.reshape(*lead, heads, target, value.shape[-1])
 
@@ -92,7 +96,7 @@ def products(query: jax.Array, key: jax.Array) -> jax.Array:
         # generated the queries are few, and the keys many
         scores = jnp.matmul(key, jnp.swapaxes(query, -1, -2), preferred_element_type=into)
         return jnp.swapaxes(scores, -1, -2)
-    if query.dtype == key.dtype != into:
+    if query.dtype in HALF and key.dtype == query.dtype:
         return _products_of_16_bits(query, key)
     return jnp.matmul(query, jnp.swapaxes(key, -1, -2), preferred_element_type=into)
 
@@ -117,13 +121,6 @@ _products_of_16_bits.defjvps(
     lambda tangent, scores, query, key: _in_16_bits(tangent, key),
     lambda tangent, scores, query, key: _in_16_bits(query, tangent),
 )
-
-
-def _weights(scores: jax.Array, dtype: DType) -> jax.Array:
-    """The softmax of scores, in a type."""
-    if dtype == scores.dtype or not jnp.issubdtype(dtype, jnp.floating):
-        return jax.nn.softmax(scores, axis=-1).astype(dtype)
-    return _narrow_softmax(jnp.dtype(dtype), scores)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))

@@ -205,7 +205,9 @@ def _forwards(
         mixed = jnp.where(_is_blind(most)[..., None], _mean_of_all(ring, block.value), mixed)
     y = mixed.astype(value.dtype).reshape(*query.shape[:3], value.shape[-1])
     saved = (*inputs, y, most, jnp.log(total))
-    return _as_given(ring, y) if shared else y, saved
+    if shared:
+        return _as_given(ring, y), saved
+    return y, saved
 
 
 def _backwards(ring: Ring, saved: Structure, cotangent: jax.Array) -> tuple[jax.Array | None, ...]:
@@ -312,7 +314,7 @@ def _routes(ring: Ring) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     count = _count(ring)
 
     def home(part: int) -> int:
-        return part if part < count else 2 * count - 1 - part
+        return min(part, 2 * count - 1 - part)
 
     return [(i, home(2 * i)) for i in range(count)], [(i, home(2 * i + 1)) for i in range(count)]
 

@@ -33,7 +33,9 @@ class OnPaper(NamedTuple):
     def bytes_of(self, tree: Any) -> int:
         """What values take on each."""
         sizes = (int(np.prod(v.shape)) * v.dtype.itemsize for v in jax.tree_util.tree_leaves(tree))
-        return -(-sum(sizes) // (self.count if self.has_parts else 1))
+        if self.has_parts:
+            return -(-sum(sizes) // self.count)
+        return sum(sizes)
 
     def roofline(
         self, work: tuple[Mapping[str, int], Mapping[str, int]], accessed: int, learned: Any
@@ -66,7 +68,7 @@ def on_paper(topology: Any) -> OnPaper | None:
     """
     if isinstance(topology, OnPaper):
         return topology
-    match = NAME.fullmatch(topology.lower()) if isinstance(topology, str) else None
+    match = NAME.fullmatch(str(topology).lower())
     if match is None:
         return None
     (chip,) = (chip for chip in CHIPS if chip.name == match[1])

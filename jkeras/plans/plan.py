@@ -118,8 +118,9 @@ class Plan:
                 for name, size in self.collectives.items()
             ),
             *self._rows_of_time(),
-            *([("compiled in", f"{self.seconds:.1f} s")] if self.is_compiled else []),
         ]
+        if self.is_compiled:
+            rows.append(("compiled in", f"{self.seconds:.1f} s"))
         width = max(len(name) for name, _ in rows)
         lines = [f"  {name:{width}}  {value}" for name, value in rows]
         return "\n".join([f"{self.what} on {self.devices}", *lines])
@@ -127,7 +128,9 @@ class Plan:
     def needed_in_words(self) -> str:
         """How much memory of a device it takes."""
         size = size_in_words(self.needed)
-        return size if self.is_compiled else f"{size} without activations"
+        if self.is_compiled:
+            return size
+        return f"{size} without activations"
 
     def _rows_of_time(self) -> list[tuple[str, str]]:
         """The rows of the table about what a step takes of the device's time."""

@@ -74,7 +74,9 @@ def plan(
             state, batch = state.replace(opt_state=()), batch[0]
         program = _Program(KINDS[kind], model.name, state, batch, devices)
         step = _step(model, kind, state)
-        return program.on_paper(step, paper) if paper else program.plan(step)
+        if paper is not None:
+            return program.on_paper(step, paper)
+        return program.plan(step)
 
 
 def find_batch_size(

@@ -176,14 +176,15 @@ def recommend(
 
 def _sizes(model: Any, batch: Any, tokens: Any, length: int | None) -> list[int]:
     """The numbers of rows that are asked for."""
-    if (batch is None) == (tokens is None):
-        given = "neither" if batch is None else "both"
-        raise ValueError(explain("recommend", "either `batch` or `tokens`", given))
-    name, asked = ("batch", batch) if tokens is None else ("tokens", tokens)
+    given = {n: v for n, v in (("batch", batch), ("tokens", tokens)) if v is not None}
+    if len(given) != 1:
+        received = " and ".join(given) or "neither"
+        raise ValueError(explain("recommend", "either `batch` or `tokens`", received))
+    ((name, asked),) = given.items()
     sizes = [asked] if isinstance(asked, int) else list(asked)
     for size in sizes:
         check_whole(name, size, at_least=1)
-    if tokens is None:
+    if name == "batch":
         return sizes
     length = length or _length(model)
     if any(size % length for size in sizes):

@@ -120,7 +120,7 @@ def test_tokens_are_rows_of_the_length_of_the_input():
     "make, given, words",
     [
         (reader, {}, "either `batch` or `tokens`, received neither"),
-        (reader, dict(batch=2, tokens=128), "received both"),
+        (reader, dict(batch=2, tokens=128), "received batch and tokens"),
         (reader, dict(tokens=100), "multiple of the 64 of a row"),
         (reader, dict(tokens=0), "tokens"),
         (lambda: reader(None), dict(tokens=128), "`length` beside `tokens`"),

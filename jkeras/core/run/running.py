@@ -167,7 +167,9 @@ def cast_type(layer, flow):
     Where no layer around casts, one with `autocast` off does too, as in Keras.
     """
     is_inner = bool(flow.casting)
-    if not layer.traits.computes_in_float or (is_inner and not layer.autocast):
+    if not layer.traits.computes_in_float:
+        return None
+    if is_inner and not layer.autocast:
         return None
     policy = vars(layer)["_dtype_policy"]
     if policy.is_by_path:

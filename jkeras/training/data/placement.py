@@ -228,7 +228,9 @@ def is_taken_as_it_is(value: typing.Any) -> bool:
         return False
     if value.dtype != jax.dtypes.canonicalize_dtype(value.dtype):
         return False
-    return is_aligned(value) if on_cpu() else value.flags.c_contiguous
+    if on_cpu():
+        return is_aligned(value)
+    return value.flags.c_contiguous
 
 
 def _is_constant(value: typing.Any) -> bool:
