@@ -11,11 +11,13 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.weights.types import DType
+from jkeras.ops.kernels import is_static
 
 # segment ids of positions that are padding; no two of them are equal, so they see nothing
 HIDDEN_TARGET = -2
 HIDDEN_SOURCE = -1
 HALF = (jnp.dtype("bfloat16"), jnp.dtype("float16"))
+MANY = 2**24  # scores; fewer stay in the memory of a TPU's core, where XLA's own form is as good
 
 
 class Form(typing.NamedTuple):
@@ -71,7 +73,7 @@ def plain(
     mask = positions if mask is None else both(mask, positions)
     if mask is not None:
         scores = jnp.where(mask, scores, hidden_score(scores.dtype))
-    if value.dtype in HALF:
+    if value.dtype in HALF and _are_many(scores.shape):
         weights = _narrow_softmax(value.dtype, scores)
     else:
         weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
@@ -96,7 +98,7 @@ def products(query: jax.Array, key: jax.Array) -> jax.Array:
         # generated the queries are few, and the keys many
         scores = jnp.matmul(key, jnp.swapaxes(query, -1, -2), preferred_element_type=into)
         return jnp.swapaxes(scores, -1, -2)
-    if query.dtype in HALF and key.dtype == query.dtype:
+    if query.dtype in HALF and _are_many((*query.shape[:-1], key.shape[-2])):
         return _products_of_16_bits(query, key)
     return jnp.matmul(query, jnp.swapaxes(key, -1, -2), preferred_element_type=into)
 
@@ -106,6 +108,11 @@ def products(query: jax.Array, key: jax.Array) -> jax.Array:
 # Scores and their exponentials are in float32. What the gradient takes of them is in the type of
 # the inputs: JAX would multiply float32 there, of twice the size and at half the speed, and would
 # keep a copy of the weights in float32. The kernels of `attention_flash` round alike.
+
+
+def _are_many(shape: tuple[int, ...]) -> bool:
+    """Whether there are more scores than XLA's own form is good for."""
+    return is_static(shape) and math.prod(shape) > MANY
 
 
 @jax.custom_jvp

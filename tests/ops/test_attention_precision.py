@@ -7,10 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jkeras.ops import attention_plain
 from jkeras.ops.attention_plain import Form, plain
 from jkeras.programs.walk import operations
 
 FORM = Form(32**-0.5, is_causal=True)
+
+
+@pytest.fixture(autouse=True)
+def few_are_many(monkeypatch):
+    monkeypatch.setattr(attention_plain, "MANY", 0)
 
 
 def arrays(scale, dtype, length=40):
