@@ -531,6 +531,25 @@ def compiled(results: Results) -> str:
     return _table(head, rows)
 
 
+def gpus(results: Results) -> str:
+    """Training steps as the compiler of a GPU sees them, which estimates no cycles."""
+    head = ["work", "MB read and written", "of by hand", "of Keras", "ms at least"]
+    head += ["MiB of temporaries", "of by hand", "of Keras", "`many`: bytes, of by hand"]
+    rows = []
+    for work, each in results.found("compiled", "h100:1").items():
+        if each["jkeras, one"] is None:  # for none of the peers is it compiled
+            continue
+        own, hand, keras = (each[f"{peer}, one"] for peer in ("jkeras", "by hand", "keras"))
+        many = [each[f"{peer}, many"]["bytes"] for peer in ("jkeras", "by hand")]
+        cells = [work]
+        for what, unit in (("bytes", 1e6), ("temporaries", 2**20)):
+            cells.append(f"{own[what] / unit:,.1f}")
+            cells += [f"{own[what] / other[what]:.3f}" for other in (hand, keras)]
+            cells += [f"{1e3 * own['seconds']:.1f}"] if what == "bytes" else []
+        rows.append([*cells, f"{many[0] / many[1]:.3f}"])
+    return _table(head, rows)
+
+
 def splash(results: Results) -> str:
     """Attention by the kernel and in its plain form, by length."""
     head = ["positions, size of a head", "MB read and written: kernel", "plain"]
@@ -735,7 +754,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
         for one in (
             *(examples, packages, sanity, quantus, structure, backbones, types),
             *(data_rate, decoder, devices, pods, half, offload, attention),
-            *(laplace, laplace_torch, boston, peers, compiled, splash, chips),
+            *(laplace, laplace_torch, boston, peers, compiled, gpus, splash, chips),
             *(clipping, microbatches, accuracy, account, audit),
             *(calibrated, deleted, loads, half_sent),
         )
