@@ -28,7 +28,7 @@ INSTALL = f"""\
 try:
     import jkeras
 except ImportError:
-    %pip install -q "jkeras[export] @ git+https://github.com/{REPOSITORY}@{BRANCH}"
+    %pip install -q "jkeras @ git+https://github.com/{REPOSITORY}@{BRANCH}" "flatbuffers>=24.3"
     import jkeras
 
 jkeras.utils.report_devices()"""
