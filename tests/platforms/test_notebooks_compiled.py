@@ -16,6 +16,7 @@ import pytest
 
 from tests.platforms.notebook import COLAB, ROOT
 from tests.test_notebooks import SHORT
+from tests.thinning import is_turn
 
 pytestmark = [
     pytest.mark.slow,
@@ -37,6 +38,7 @@ LEFT = {"language_models": {"prefill", "decode"}}
 # of Colab, and of Kaggle
 ONE, EIGHT = ("v5e:1x1", "v6e:1x1"), ("v5e:2x4",)
 CASES = [(name, ONE if name == "tpu" else ONE[:1], 1) for name in SHORT] + [("tpu", EIGHT, 8)]
+TURNS = 3  # days in which `.ci/run` has them all: `-m "slow and not resting"`
 
 
 def compiled(name, topologies, cores, folder):
@@ -67,7 +69,12 @@ def attributes_of(name):
     return [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
 
 
-@pytest.mark.parametrize("name, topologies, cores", CASES)
+def in_turn(number, case):
+    """A case, which rests unless it is its turn."""
+    return pytest.param(*case, marks=[] if is_turn(number, TURNS) else [pytest.mark.resting])
+
+
+@pytest.mark.parametrize("name, topologies, cores", [in_turn(*row) for row in enumerate(CASES)])
 def test_notebooks_compile_for_tpus(name, topologies, cores, tmp_path):
     """All that is jitted, and the programs of each call of `fit`, `evaluate` and `predict`; that
     these are among it is asserted where they are called.
