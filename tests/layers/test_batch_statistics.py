@@ -39,6 +39,7 @@ KINDS = (
 )
 
 
+@pytest.mark.promise("`BatchNormalization` reads a batch once too")
 @pytest.mark.parametrize("kind", KINDS)
 def test_moments_are_right(kind):
     x = numbers(kind)
