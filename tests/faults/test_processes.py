@@ -341,3 +341,25 @@ def test_a_model_in_a_process_that_was_spawned(tmp_path):
         env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ROOT},
     )
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), model.predict(X, verbose=0), rtol=1e-6)
+
+
+def test_a_first_value_that_comes_late_is_not_taken():
+    """Another thread has begun to train with one of its own."""
+    calls, is_made, may_go_on = [], threading.Event(), threading.Event()
+
+    def initializer(shape, dtype=None):
+        calls.append(shape)
+        if len(calls) == 1:
+            is_made.set()
+            may_go_on.wait(10)
+        return np.zeros(shape, dtype)
+
+    model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(1, kernel_initializer=initializer)])
+    kernel = model.layers[0].kernel
+    late = threading.Thread(target=kernel.own_value)
+    late.start()
+    assert is_made.wait(10)
+    kernel.assign(kernel.value + 5.0)
+    may_go_on.set()
+    late.join()
+    assert kernel.numpy().tolist() == [[5.0]] * 4 and len(calls) == 2

@@ -3,6 +3,7 @@ the value; otherwise the variable holds it.
 """
 
 import operator
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
@@ -28,6 +29,7 @@ from jkeras.core.session.spread import spread
 
 AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
+BEGINNING = threading.Lock()  # of first values, which several threads may make
 
 
 def gathered(value: jax.Array, layout: Any) -> jax.Array:
@@ -309,19 +311,26 @@ class Variable:
 
         return jax.jit(make, out_shardings=sharding)()
 
+    def _begin(self) -> None:
+        """Makes the first value, unless another thread does before, and may train with it already.
+
+        Raises:
+            ValueError: the initializer returns another shape.
+        """
+        with jax.ensure_compile_time_eval():
+            first = self._first_value()
+        if tuple(first.shape) != self.shape:
+            wanted = f"an initializer that returns shape {self.shape}"
+            received = f"shape {tuple(first.shape)} from {self._initializer}"
+            raise ValueError(explain(f"Variable '{self.path}'", wanted, received))
+        with BEGINNING:
+            if self.held is None:
+                self.held = first
+
     def own_value(self) -> jax.Array:
         """The array that this variable holds itself, made or pulled in when needed."""
         if self.held is None:
-            with jax.ensure_compile_time_eval():
-                self.held = self._first_value()
-            if tuple(self.held.shape) != self.shape:
-                raise ValueError(
-                    explain(
-                        f"Variable '{self.path}'",
-                        f"an initializer that returns shape {self.shape}",
-                        f"shape {tuple(self.held.shape)} from {self._initializer}",
-                    )
-                )
+            self._begin()
         value = self.held
         # again where another thread's training borrowed it in between
         while isinstance(value, Borrowed):
