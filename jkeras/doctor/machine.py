@@ -4,13 +4,13 @@ others may hold secrets.
 
 import platform
 import shutil
-from importlib import metadata
 from typing import Any
 
 import jax
 
 from jkeras.callbacks.device import unused_accelerator
 from jkeras.core.session import circumstances
+from jkeras.core.system.versions import installed
 from jkeras.distribution.chips import chip_of
 from jkeras.distribution.topology import memory_of
 
@@ -49,13 +49,8 @@ def in_a_line(error: BaseException) -> str:
 
 def _others() -> dict[str, str]:
     """The versions of packages that are installed; none of them is imported."""
-    found = {}
-    for name in OTHERS:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {name: installed(name) for name in OTHERS}
+    return {name: version for name, version in found.items() if version is not None}
 
 
 def _of_device(device: jax.Device) -> dict[str, Any]:

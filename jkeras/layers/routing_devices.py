@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec
 
 from jkeras.core.session.settings import settings
 from jkeras.layers.routing import Networks, through_experts
-from jkeras.ops.mesh_axes import free_axes, manual_axes, size_of
+from jkeras.ops.mesh_axes import cutting, free_axes, manual_axes, size_of
 
 
 class Cut(NamedTuple):
@@ -39,11 +39,10 @@ def cut_of(shape: tuple[int, ...], groups: tuple[int, ...], experts: int) -> Cut
         return None
     mesh = settings.distribution.device_mesh.backend_mesh
     axes = settings.distribution.get_data_layout(shape).axes
-    tokens = [_cutting(mesh, names, size) for names, size in zip(_of_groups(axes), groups)]
+    tokens = [cutting(mesh, names, size) for names, size in zip(_of_groups(axes), groups)]
     used = sum(tokens, ())
     others = tuple(name for name in free_axes(mesh) if name not in used)
-    if experts % size_of(mesh, others):
-        others = ()
+    others = cutting(mesh, others, experts)
     if used or others:
         return Cut(mesh, PartitionSpec(*(names or None for names in tokens)), others)
     return None
@@ -56,15 +55,6 @@ def _of_groups(axes: tuple) -> tuple:
     if len(axes) == 3:
         return axes[:2]
     return axes[:1]  # the axes before the last two are one
-
-
-def _cutting(mesh: jax.sharding.Mesh, names: Any, size: int) -> tuple[str, ...]:
-    """Those that cut an axis of a size: none where they do not divide it."""
-    given = names if isinstance(names, tuple) else (names,)
-    found = tuple(name for name in free_axes(mesh) if name in given)
-    if size % size_of(mesh, found):
-        return ()
-    return found
 
 
 def on_devices(

@@ -22,7 +22,7 @@ from jkeras.ops.attention_plain import (
     sees_nothing,
 )
 from jkeras.ops.kernels import is_interpreted
-from jkeras.ops.mesh_axes import free_axes, manual_axes, size_of
+from jkeras.ops.mesh_axes import cutting, free_axes, manual_axes
 from jkeras.ops.second_order import with_derivatives_of
 
 SHORTEST = 512  # positions; below, XLA's own fusion of the plain form is as fast
@@ -107,14 +107,8 @@ def _cut(
     mesh = distribution.device_mesh.backend_mesh
     batch = distribution.get_data_layout(query.shape).axes[0]
     names = batch if isinstance(batch, tuple) else (batch,)
-    free = free_axes(mesh)
-    rows = tuple(name for name in free if name in names)
-    heads = tuple(name for name in free if name not in names)
-    if query.shape[0] % size_of(mesh, rows):
-        rows = ()
-    if key.shape[1] % size_of(mesh, heads):
-        heads = ()
-    return mesh, rows, heads
+    others = tuple(name for name in mesh.axis_names if name not in names)
+    return mesh, cutting(mesh, names, query.shape[0]), cutting(mesh, others, key.shape[1])
 
 
 def _of_device(

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from typing import Any
+
 import jax
 
 
@@ -34,3 +36,20 @@ def size_of(mesh: jax.sharding.Mesh, names: Sequence[str]) -> int:
     1
     """
     return math.prod(mesh.shape[name] for name in names)
+
+
+def cutting(mesh: jax.sharding.Mesh, names: Any, size: int) -> tuple[str, ...]:
+    """The free ones of some axes of a mesh, which cut an array's axis of a size; none where they do
+    not divide it.
+
+    Args:
+        names: as a layout has them: one, several, or None.
+
+    >>> cutting(jax.sharding.Mesh(jax.devices()[:1], ("batch",)), "batch", 8)
+    ()
+    """
+    given = names if isinstance(names, tuple) else (names,)
+    found = tuple(name for name in free_axes(mesh) if name in given)
+    if size % size_of(mesh, found):
+        return ()
+    return found

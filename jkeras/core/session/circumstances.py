@@ -5,7 +5,6 @@ Of the environment only the variables listed here are recorded: others may hold 
 
 import enum
 import hashlib
-import importlib.metadata
 import itertools
 import os
 import platform
@@ -15,6 +14,7 @@ from typing import Any
 import jax
 
 from jkeras.core.system import checkout
+from jkeras.core.system.versions import installed
 from jkeras.core.weights.policy import dtype_policy
 from jkeras.core.session.settings import settings
 
@@ -44,16 +44,13 @@ JAX_SETTINGS = (
 def versions() -> dict[str, str | None]:
     """Of Python and the packages that compute; None: unknown."""
     found = {name: _version(name) for name in (*PACKAGES, *PLUGINS)}
-    installed = {name: version for name, version in found.items() if version or name in PACKAGES}
-    return {"python": platform.python_version(), **installed}
+    known = {name: version for name, version in found.items() if version or name in PACKAGES}
+    return {"python": platform.python_version(), **known}
 
 
 def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        # a checkout on the path is not installed
-        return getattr(sys.modules.get(package), "__version__", None)
+    # a checkout on the path is not installed
+    return installed(package) or getattr(sys.modules.get(package), "__version__", None)
 
 
 def devices() -> dict[str, Any]:
