@@ -3,6 +3,7 @@ StackedRNNCells.
 """
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras import random
+from jkeras import ops, random
 from jkeras.core.names import typed
 from jkeras.core.names.family import families
 from jkeras.core.layer import Composite, Layer, layer
@@ -34,6 +35,8 @@ from jkeras.layers.recurrent_step import (
     widened,
 )
 from jkeras.ops.kernels_dot import contract_last
+from jkeras.ops import recurrent_kernels
+from jkeras.ops.recurrent_fused import Fused
 from jkeras.ops.recurrent_split import Split
 from jkeras.core.weights.types import OwnWeight
 from jkeras.core.run.context import Context
@@ -276,7 +279,14 @@ class Cell(CellFields, Layer):
         if self._splits:
             weights = w, x_masks, h_masks
             split = Split(weights, self._combined_width, self._combine, last_part)
-        return Step(project, advance, self._hoist, split, gives_state=True)
+        fused = self._fused(w, x_masks, h_masks)
+        return Step(project, advance, self._hoist, split, gives_state=True, fused=fused)
+
+    def _fused(
+        self, w: Mapping[str, Any], x_masks: Sequence[Any] | None, h_masks: Sequence[Any] | None
+    ) -> Fused | None:
+        """The loop over the step as a fused kernel may have it."""
+        return None
 
     @property
     def _combined_width(self) -> int:
@@ -369,6 +379,32 @@ class GatedCell(GateFields, Cell):
             self.implementation = 1
         self.seed_generator = SeedGenerator(self.seed)
 
+    def _fused(
+        self, w: Mapping[str, Any], x_masks: Sequence[Any] | None, h_masks: Sequence[Any] | None
+    ) -> Fused | None:
+        kernels = w["kernel"], w["recurrent_kernel"]
+        if type(self) not in (LSTMCell, GRUCell) or h_masks is not None:
+            return None
+        if self.activation is not ops.tanh or self.recurrent_activation is not ops.sigmoid:
+            return None
+        if not all(isinstance(kernel, jax.Array) for kernel in kernels):
+            return None
+        cell, bias = self._of_kernels(w)
+        if cell is None:
+            return None
+        has_one = x_masks is None or len(x_masks) == 1
+        drop = functools.partial(self._dropped, masks=x_masks) if has_one else None
+        return Fused(cell, w["recurrent_kernel"], bias, w["kernel"], drop)
+
+    def _dropped(self, x: jax.Array, masks: Sequence[jax.Array] | None) -> jax.Array:
+        """Inputs of all steps after dropout, for products with the whole kernel."""
+        x = self._convert(x)
+        return x if masks is None else x * masks[0]
+
+    def _of_kernels(self, w: Mapping[str, Any]) -> tuple[recurrent_kernels.Cell | None, Any]:
+        """(the cell as kernels have it, the bias of the product with the state, or None)."""
+        raise NotImplementedError
+
 
 @layer(
     "keras.layers",
@@ -426,6 +462,11 @@ class GRUCell(GatedCell):
     @property
     def _bias_shape(self) -> tuple[int, ...]:
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
+
+    def _of_kernels(self, w: Mapping[str, Any]) -> tuple[recurrent_kernels.Cell | None, Any]:
+        if not self.reset_after:
+            return None, None
+        return recurrent_kernels.GRU, w["bias"][1] if self.use_bias else None
 
     def project(
         self, w: Mapping[str, Any], x: jax.Array, masks: Sequence[jax.Array | None]
@@ -537,6 +578,9 @@ class LSTMCell(GatedCell):
     @property
     def _bias_initializer(self) -> Any:
         return ForgetBias(self.bias_initializer) if self.unit_forget_bias else self.bias_initializer
+
+    def _of_kernels(self, w: Mapping[str, Any]) -> tuple[recurrent_kernels.Cell | None, Any]:
+        return recurrent_kernels.LSTM, w.get("bias")
 
     def recur(
         self, w: Mapping[str, Any], z: jax.Array, h: jax.Array, masks: Sequence[jax.Array | None]

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
-from jkeras.core.session.settings import settings
 from jkeras.ops.attention_plain import (
     HIDDEN_SOURCE,
     HIDDEN_TARGET,
@@ -22,7 +21,7 @@ from jkeras.ops.attention_plain import (
     sees_nothing,
 )
 from jkeras.ops.kernels import is_interpreted
-from jkeras.ops.mesh_axes import cutting, free_axes, manual_axes
+from jkeras.ops.mesh_axes import batch_axes, cutting, free_axes, is_one_program, manual_axes
 from jkeras.ops.second_order import with_derivatives_of
 
 SHORTEST = 512  # positions; below, XLA's own fusion of the plain form is as fast
@@ -58,10 +57,10 @@ def by_splash(
     # asked for here: the gradient may be traced when the block `traced_for` is left
     local = functools.partial(_of_device, form=form, interpret=is_interpreted())
     mesh, rows, heads = _cut(query, key)
-    if mesh is None or not free_axes(mesh):
-        if not _is_one_program(mesh, is_demanded):
-            return None
+    if is_one_program(mesh) or (mesh is None and is_demanded):
         return local(query, key, value, segments)
+    if mesh is None:
+        return None
     return _cut_along(mesh, rows, heads, local)(query, key, value, segments)
 
 
@@ -86,27 +85,15 @@ def _cut_along(
     )
 
 
-def _is_one_program(mesh: jax.sharding.Mesh | None, is_demanded: bool) -> bool:
-    """Whether what is traced runs on one device, as far as that can be seen: a mesh of one, or the
-    inside of a `shard_map`, or the only device that there is.
-    """
-    if mesh is not None:
-        return not free_axes(mesh)
-    return is_demanded or jax.device_count() == 1 or bool(manual_axes())
-
-
 def _cut(
     query: jax.Array, key: jax.Array
 ) -> tuple[jax.sharding.Mesh | None, tuple[str, ...], tuple[str, ...]]:
     """(mesh, axes that cut the batch, axes that cut heads) of the session's distribution, None for
     what it does not cut.
     """
-    distribution = settings.distribution
-    if distribution is None:
+    mesh, names = batch_axes(query.shape)
+    if mesh is None:
         return None, (), ()
-    mesh = distribution.device_mesh.backend_mesh
-    batch = distribution.get_data_layout(query.shape).axes[0]
-    names = batch if isinstance(batch, tuple) else (batch,)
     others = tuple(name for name in mesh.axis_names if name not in names)
     return mesh, cutting(mesh, names, query.shape[0]), cutting(mesh, others, key.shape[1])
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 
+from jkeras.core.session.settings import settings
+
 
 def manual_axes() -> set[str]:
     """The axes of meshes that a `shard_map` around what is traced has cut already.
@@ -53,3 +55,31 @@ def cutting(mesh: jax.sharding.Mesh, names: Any, size: int) -> tuple[str, ...]:
     if size % size_of(mesh, found):
         return ()
     return found
+
+
+def batch_axes(shape: tuple[int, ...]) -> tuple[jax.sharding.Mesh | None, tuple[str, ...]]:
+    """(the mesh of the session's distribution, its axes that cut the first axis of data); (None,
+    ()) without one.
+
+    >>> batch_axes((8, 2))
+    (None, ())
+    """
+    distribution = settings.distribution
+    if distribution is None:
+        return None, ()
+    names = distribution.get_data_layout(shape).axes[0]
+    if not isinstance(names, tuple):
+        names = (names,)
+    return distribution.device_mesh.backend_mesh, names
+
+
+def is_one_program(mesh: jax.sharding.Mesh | None) -> bool:
+    """Whether what is traced runs on one device, as far as that can be seen: a mesh of one, or the
+    inside of a `shard_map`, or the only device that there is.
+
+    Args:
+        mesh: of the session's distribution; None: there is none.
+    """
+    if mesh is not None:
+        return not free_axes(mesh)
+    return jax.device_count() == 1 or bool(manual_axes())

@@ -11,6 +11,7 @@ import numpy as np
 from jax import lax
 
 from jkeras.ops.kernels import for_onnx, inside_loop, on_cpu
+from jkeras.ops.recurrent_fused import Fused, run_fused
 from jkeras.ops.recurrent_split import Split, pays_split, run_split
 from jkeras.core.weights.types import Function, Structure
 
@@ -27,6 +28,7 @@ class Step(typing.NamedTuple):
         split: the same step in two parts (`recurrent_split.Split`), whose gradients are faster on
             CPU; None: there is no such form.
         gives_state: whether the output is the state that stands for it, the first one.
+        fused: the same loop as a kernel may have it (`recurrent_fused.Fused`); None: none has.
     """
 
     project: typing.Callable | None
@@ -34,6 +36,7 @@ class Step(typing.NamedTuple):
     hoist: bool | None = None
     split: Split | None = None
     gives_state: bool = False
+    fused: Fused | None = None
 
 
 class Way(typing.NamedTuple):
@@ -43,14 +46,20 @@ class Way(typing.NamedTuple):
         go_backwards: begin at the end; the outputs are in the order in which they were computed.
         unroll: a Python loop; before the first step that is not masked its outputs are zero.
         zero_output_for_mask: zeros as the outputs of masked steps; not with `unroll`.
+        cudnn: whether cuDNN may run the loop: "auto", where it can; True: it has to.
     """
 
     go_backwards: bool = False
     unroll: bool = False
     zero_output_for_mask: bool = False
+    cudnn: bool | str = False
 
 
 FORWARD = Way()
+
+
+class CudnnRefused(ValueError):
+    """cuDNN has to run a loop that it does not take."""
 
 
 def scan(
@@ -74,13 +83,25 @@ def scan(
         watch: looks at the states after each step and may change them, see
             `core.run.tap_loops.Steps`; None: nobody does.
 
+    Raises:
+        CudnnRefused: cuDNN has to run the loop and cannot.
+
     >>> step = Step(None, lambda x, s, t: (x + s, x + s))
     >>> outputs, last = scan(step, jnp.arange(4.0)[:, None], jnp.zeros(1))
     >>> outputs[:, 0].tolist()
     [0.0, 1.0, 3.0, 6.0]
     """
-    project, advance, hoist, split, _ = step
+    project, advance, hoist, split, *_ = step
     valid = None if mask is None else _valid_steps(mask)
+    if step.fused is not None and not way.unroll and watch is None:
+        found = _fused(step, inputs, states, valid, way)
+        if found is not None:
+            return found
+    if way.cudnn is True:
+        raise CudnnRefused(
+            "cuDNN takes loops on NVIDIA's GPUs alone, in float32, with tanh, sigmoid and a bias, "
+            "without masks, `unroll` and `recurrent_dropout`."
+        )
     if watch is not None:
         watch.begin(jax.tree_util.tree_leaves(inputs)[0].shape[0])
         split = None
@@ -96,6 +117,19 @@ def scan(
     if way.unroll:
         return _unrolled(advance, inputs, states, valid, way.go_backwards, watch)
     return _loop(advance, inputs, states, valid, way, watch=watch)
+
+
+def _fused(
+    step: Step, inputs: jax.Array, states: Structure, valid: jax.Array | None, way: Way
+) -> tuple[jax.Array, Structure] | None:
+    """`scan` as a kernel, None where none takes it."""
+    if way.go_backwards:
+        inputs, valid = jax.tree_util.tree_map(lambda v: v[::-1], (inputs, valid))
+    found = run_fused(step.fused, step.project, inputs, states, valid, bool(way.cudnn))
+    if found is None or valid is None or not way.zero_output_for_mask:
+        return found
+    outputs, states = found
+    return jnp.where(valid[..., None], outputs, 0), states
 
 
 def _loop(
