@@ -125,7 +125,7 @@ def _fused(
     """`scan` as a kernel, None where none takes it."""
     if way.go_backwards:
         inputs, valid = jax.tree_util.tree_map(lambda v: v[::-1], (inputs, valid))
-    found = run_fused(step.fused, step.project, inputs, states, valid, bool(way.cudnn))
+    found = run_fused(step.fused, step.project, inputs, states, valid, way.cudnn)
     if found is None or valid is None or not way.zero_output_for_mask:
         return found
     outputs, states = found

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
 from jkeras.core.weights.types import Function, Structure
+from jkeras.kernel.scope import current_flow
 from jkeras.ops import recurrent_cudnn, recurrent_kernels
 from jkeras.ops.kernels import is_interpreted, is_static, on_nvidia_gpu, on_tpu
 from jkeras.ops.mesh_axes import (
@@ -49,7 +50,7 @@ def run_fused(
     inputs: jax.Array,
     states: list[jax.Array],
     valid: jax.Array | None,
-    cudnn: bool,
+    cudnn: bool | str,
 ) -> Found | None:
     """The first states after each step (time, batch, units) and the last states; None where no
     kernel takes it.
@@ -57,15 +58,21 @@ def run_fused(
     Args:
         project: gives what the step needs of its inputs, of all steps at once.
         valid: (time, batch), whether a step counts; None: all.
-        cudnn: whether cuDNN may do it.
+        cudnn: whether cuDNN may do it; True: it has to.
     """
     if not is_static(inputs.shape):
         return None
-    if on_tpu():
+    if on_tpu() and cudnn is not True and not _is_abstract():
         return _by_pallas(fused, project, inputs, states, valid)
     if on_nvidia_gpu() and cudnn and valid is None:
         return _by_cudnn(fused, inputs, states)
     return None
+
+
+def _is_abstract() -> bool:
+    """Whether only shapes are looked for, which XLA's loop gives sooner."""
+    flow = current_flow()
+    return flow is not None and flow.abstract
 
 
 def _by_cudnn(fused: Fused, inputs: jax.Array, states: list[jax.Array]) -> Found | None:

@@ -318,6 +318,28 @@ def largest_difference(layout, options, is_padded, x):
     return max(jax.tree.leaves(differences))
 
 
+def recurrent():
+    """What training an LSTM and a GRU by the kernels of a TPU gives on eight devices, and by XLA's
+    loops on one; a batch of 12 is one that eight do not divide.
+    """
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(24, 5, 3)).astype("float32") * (np.arange(5) < 4)[:, None]
+    answers = (x[:, 0, 0] > 0).astype("int32")
+    layouts = {"data": dist.DataParallel, "fsdp": lambda: dist.FSDP(min_size=8)}
+
+    def build():
+        parts = [layers.Masking(), layers.LSTM(8, return_sequences=True), layers.GRU(8)]
+        return jkeras.Sequential([jkeras.Input((5, 3)), *parts, layers.Dense(2)])
+
+    found = {}
+    for size in (8, 12):
+        found[f"one, {size}"] = trained(build, x, answers, size)
+        with traced_for("interpreter"):
+            for name, layout in layouts.items():
+                found[f"{name}, {size}"] = trained(build, x, answers, size, layout())
+    return found
+
+
 def rings():
     """Causal attention in a ring over 2, 3 and 8 devices: how far it is from the plain form, values
     and gradients, where the parts have even and odd lengths, and its operations beside those of a
@@ -407,6 +429,7 @@ def eight():
         "pipeline": trained(stack, *tokens, dist.PipelineParallel(4)),
         "attention": attentions(),
         "rings": rings(),
+        "recurrent": recurrent(),
         "dropless": dropless(),
         "members": [members(), members(dist.DataParallel()), members(dist.FSDP(min_size=8))],
         "private": [private(), private(dist.DataParallel()), private(dist.FSDP(min_size=8))],

@@ -112,6 +112,13 @@ def test_attention_in_parts(eight):
     assert {name: far for name, far in eight["attention"].items() if far > 1e-5} == {}
 
 
+def test_recurrent_kernels_take_the_rows_of_their_device(eight):
+    found = eight["recurrent"]
+    for size in (8, 12):
+        for name in ("data", "fsdp"):
+            same(found[f"{name}, {size}"], found[f"one, {size}"])
+
+
 @pytest.mark.promise("With a causal mask each device takes one part of the beginning")
 def test_a_causal_ring_leaves_out_what_is_hidden(eight):
     found = eight["rings"]

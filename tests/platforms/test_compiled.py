@@ -396,3 +396,41 @@ def test_kinds_of_gpus(kind):
     assert chip.bandwidth == pytest.approx(gpu.bandwidth, rel=0.05)
     assert found.roofline.seconds > 0
     assert len(topology.GPUS) == len(topology.TPUS) == 7
+
+
+def recurrent(cell):
+    """Two layers, one of them of more units than lanes, and a mask."""
+    cell = getattr(layers, cell)
+    parts = [layers.Masking(), cell(96, return_sequences=True), cell(256), layers.Dense(2)]
+    model = jkeras.Sequential([jkeras.Input((24, 8)), *parts])
+    model.compile("adam", LOSS)
+    return model
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_recurrent_layers_are_kernels(cell, policy):
+    """Forwards and backwards, on one TPU and on eight."""
+    jkeras.config.set_dtype_policy(policy)
+    alone = recurrent(cell).plan(16, topology=ONE["v5e"])
+    assert alone.fits and alone.text.count('custom_call_target="tpu_custom_call"') == 4
+    with dist.FSDP(devices=dist.Topology(EIGHT["v5e"]).devices, min_size=64).scope():
+        cut = recurrent(cell).plan(64)
+    assert cut.fits and cut.text.count('custom_call_target="tpu_custom_call"') == 4
+
+
+def test_an_lstm_by_cudnn(monkeypatch):
+    """Lowered and compiled; the library, which JAX asks for two sizes, takes the device."""
+    from jax.experimental import rnn
+
+    def sizes(*given):
+        return 2**20, 2**20
+
+    monkeypatch.setattr(rnn.gpu_rnn, "compute_rnn_workspace_reserve_space_sizes", sizes)
+    model = jkeras.Sequential([jkeras.Input((24, 8)), layers.LSTM(96), layers.Dense(2)])
+    model.compile("adam", LOSS)
+    text = model.plan(16, topology=ONE["h100"]).text
+    assert re.findall(r'custom_call_target="(cudnn_rnn\w*)"', text) == [
+        "cudnn_rnn_ffi",
+        "cudnn_rnn_bwd_ffi",
+    ]

@@ -1,0 +1,100 @@
+"""LSTM and GRU on a TPU by the kernel and by XLA's loop, as the compiler sees them: the figures of
+docs/scaling.md.
+
+    python -m benchmarks.recurrent [--topology v5e:1x1]
+
+A training step of one layer over 128 steps. Of what XLA compiles the cycles are its own estimate,
+of loops as often as they run; of the kernels those of their schedules, an instruction each, which
+the compiler writes where it is asked to. Needs the extra `aot`.
+"""
+
+import argparse
+import itertools
+import json
+import math
+import pathlib
+import re
+import tempfile
+
+from benchmarks import kept, runner
+from benchmarks.compiled import TYPES, cycles
+from jkeras.ops import recurrent_kernels
+
+STEPS = 128
+CELLS = ("LSTM", "GRU")
+SIZES = ((64, 64), (64, 512), (256, 512), (8, 1024))  # of a batch, units
+BUNDLE = re.compile(r"^ *(?:0x[0-9a-f]+|\d+) +(?:[A-Z]{2})?: +(>*) *\{", re.MULTILINE)
+BOUNDS = re.compile(r"iteration_bounds: \(([\d, ]+)\)")
+
+
+def of_schedules(folder, rows):
+    """The cycles of the kernels whose schedules are in a folder: their grid runs as often as it
+    says, and the loop inside of it once for each time step and block of rows.
+    """
+    total = 0
+    for path in pathlib.Path(folder).glob("*-final_bundles.txt"):
+        text = path.read_text()
+        grid = BOUNDS.search(text)
+        if grid is None or "schedule-analysis" in path.name:
+            continue
+        depths = [len(found) for found in BUNDLE.findall(text)]
+        often = {1: math.prod(map(int, grid[1].split(","))), 2: STEPS * rows}
+        total += sum(often.get(depth, 1) for depth in depths)
+    return total
+
+
+def account(form, cell, dtype, batch, units, topology):
+    """What the compiler says of a step of one layer."""
+    import jkeras
+
+    if form == "loop":
+        recurrent_kernels.loop_for = lambda *_: None
+    jkeras.config.set_dtype_policy(dtype)
+    x = jkeras.Input((STEPS, units))
+    model = jkeras.Model(x, getattr(jkeras.layers, cell)(units, return_sequences=True)(x))
+    model.compile("sgd", "mse")
+    plan = model.plan(batch, topology=topology)
+    return {
+        "cycles": cycles(plan.text),
+        "bytes": plan.bytes_accessed,
+        "temporaries": plan.memory.temporary,
+    }
+
+
+def in_a_process(*given):
+    """What `account` gives, with the schedules of the kernels in the cycles."""
+    with tempfile.TemporaryDirectory() as folder:
+        asked = f"--xla_jf_dump_to={folder} --xla_jf_dump_llo_text=true"
+        # the compiler of TPUs ends a process with flags of another's
+        environment = {"XLA_FLAGS": "", "LIBTPU_INIT_ARGS": asked}
+        arguments = list(map(str, given))
+        (found,) = runner.printed("recurrent", "--one", *arguments, environment=environment)
+        if given[0] == "kernel":
+            rows = math.ceil(given[3] / recurrent_kernels.MOST_ROWS)
+            found["cycles"] += of_schedules(folder, rows)
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--topology", default="v5e:1x1")
+    parser.add_argument("--one", nargs=6)
+    given = parser.parse_args()
+    if given.one:
+        form, cell, dtype, batch, units, topology = given.one
+        found = account(form, cell, dtype, int(batch), int(units), topology)
+        print(json.dumps(found), flush=True)
+        return
+    found = {}
+    for cell, dtype, (batch, units) in itertools.product(CELLS, TYPES, SIZES):
+        case = cell, dtype, batch, units, given.topology
+        rows = {form: in_a_process(form, *case) for form in ("kernel", "loop")}
+        found[f"{cell} of {units}, {batch} rows, {dtype}"] = rows
+        print(*case, rows, flush=True)
+    kept.keep("recurrent", given.topology, found, ("libtpu",))
+
+
+if __name__ == "__main__":
+    main()
