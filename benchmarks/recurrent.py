@@ -11,7 +11,6 @@ the compiler writes where it is asked to. Needs the extra `aot`.
 import argparse
 import itertools
 import json
-import math
 import pathlib
 import re
 import tempfile
@@ -27,9 +26,9 @@ BUNDLE = re.compile(r"^ *(?:0x[0-9a-f]+|\d+) +(?:[A-Z]{2})?: +(>*) *\{", re.MULT
 BOUNDS = re.compile(r"iteration_bounds: \(([\d, ]+)\)")
 
 
-def of_schedules(folder, rows):
-    """The cycles of the kernels whose schedules are in a folder: their grid runs as often as it
-    says, and the loop inside of it once for each time step and block of rows.
+def of_schedules(folder):
+    """The cycles of the kernels whose schedules are in a folder: their grid, blocks of rows by
+    blocks of steps, runs as often as it says, and the loop inside of it once for each step.
     """
     total = 0
     for path in pathlib.Path(folder).glob("*-final_bundles.txt"):
@@ -37,9 +36,9 @@ def of_schedules(folder, rows):
         grid = BOUNDS.search(text)
         if grid is None or "schedule-analysis" in path.name:
             continue
-        depths = [len(found) for found in BUNDLE.findall(text)]
-        often = {1: math.prod(map(int, grid[1].split(","))), 2: STEPS * rows}
-        total += sum(often.get(depth, 1) for depth in depths)
+        rows, blocks = map(int, grid[1].split(","))
+        often = {1: rows * blocks, 2: rows * STEPS}
+        total += sum(often.get(len(depth), 1) for depth in BUNDLE.findall(text))
     return total
 
 
@@ -69,9 +68,7 @@ def in_a_process(*given):
         environment = {"XLA_FLAGS": "", "LIBTPU_INIT_ARGS": asked}
         arguments = list(map(str, given))
         (found,) = runner.printed("recurrent", "--one", *arguments, environment=environment)
-        if given[0] == "kernel":
-            rows = math.ceil(given[3] / recurrent_kernels.MOST_ROWS)
-            found["cycles"] += of_schedules(folder, rows)
+        found["cycles"] += of_schedules(folder)
     return found
 
 

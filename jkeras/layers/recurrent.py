@@ -48,7 +48,7 @@ from jkeras.layers.recurrent_step import (
     is_native_cell,
     is_nested,
 )
-from jkeras.ops.recurrent import CudnnRefused, Way, scan
+from jkeras.ops.recurrent import Way, scan
 from jkeras.core.run.context import Context
 from jkeras.core.run.context import Children
 from jkeras.core.weights.types import Structure
@@ -113,7 +113,7 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
     supports_masking = True  # not in Keras 3.16
     call_context = {"mask": None, "training": False}
     memory = None
-    _cudnn: bool | str = False  # whether it may run the loop; True: it has to
+    has_cudnn = False  # whether JAX has the cell of cuDNN's
 
     def __post_init__(self) -> None:
         self.supports_masking = not is_316()
@@ -180,15 +180,12 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
         if mask is not None:
             mask = jnp.swapaxes(mask, 0, 1)
         unrolls = self.unroll and not ctx.abstract
-        way = Way(self.go_backwards, unrolls, self.zero_output_for_mask, self._cudnn)
+        fused = getattr(self, "use_cudnn", "auto")
+        way = Way(self.go_backwards, unrolls, self.zero_output_for_mask, fused, self)
         watch = None
         if ctx.scope.flow.observer is not None:
             watch = ctx.steps(step.gives_state)
-        try:
-            outputs, states = scan(step, jnp.swapaxes(sequences, 0, 1), states, mask, way, watch)
-        except CudnnRefused as error:
-            how = 'Give `use_cudnn="auto"`, which takes it where it can.'
-            raise ValueError(f"{self._where}: {error} Received: use_cudnn=True. {how}") from error
+        outputs, states = scan(step, jnp.swapaxes(sequences, 0, 1), states, mask, way, watch)
         y = jnp.swapaxes(outputs, 0, 1) if self.return_sequences else outputs[-1]
         dtype = self.compute_dtype
         y, states = jax.tree_util.tree_map(operator.methodcaller("astype", dtype), (y, states))
@@ -399,8 +396,8 @@ class GRU(GatedLayer):
 
     Args:
         reset_after: whether the reset gate acts after the product with the recurrent kernel.
-        use_cudnn: there for Keras's sake: JAX has no GRU of cuDNN's. On a TPU the loop is a kernel
-            of Pallas.
+        use_cudnn: False: XLA compiles the loop on a TPU, too, where it is one kernel of Pallas
+            else. JAX has no GRU of cuDNN's.
 
     >>> GRU(4)(jnp.ones((2, 3, 5))).shape
     (2, 4)
@@ -463,12 +460,13 @@ class LSTM(GatedLayer):
 
     Args:
         unit_forget_bias: whether the bias of the forget gate begins at 1.
-        use_cudnn: "auto": cuDNN runs the loop where it can, on NVIDIA's GPUs: in float32, with
-            tanh, sigmoid and a bias, without masks, `unroll` and `recurrent_dropout`; True: it has
-            to. On a TPU the loop is a kernel of Pallas.
+        use_cudnn: "auto": one kernel runs the loop where it can: cuDNN's on NVIDIA's GPUs, in
+            float32, with tanh, sigmoid and a bias, without masks, `unroll` and `recurrent_dropout`;
+            Pallas's on TPUs, with masks, too. True: it has to. False: XLA compiles the loop, which
+            alone can be differentiated forwards.
 
     Raises:
-        ValueError: `use_cudnn=True` and cuDNN does not take the loop.
+        ValueError: `use_cudnn=True`, and no kernel takes the loop.
 
     >>> LSTM(4, return_sequences=True)(jnp.ones((2, 3, 5))).shape
     (2, 3, 4)
@@ -477,11 +475,7 @@ class LSTM(GatedLayer):
     """
 
     unit_forget_bias: bool = True
-    _cell_class, _cell_name = LSTMCell, "lstm_cell"
-
-    @property
-    def _cudnn(self) -> bool | str:
-        return self.use_cudnn
+    _cell_class, _cell_name, has_cudnn = LSTMCell, "lstm_cell", True
 
     if typing.TYPE_CHECKING:
 

@@ -274,13 +274,14 @@ class Cell(CellFields, Layer):
             states = tuple(as_list(states))
             return self.advance(own, self.recur(own, z, states[0], h_masks), states, h_masks)
 
-        advance, last_part = keeping_costly(advance, self._advance)
-        split = None
+        kept, last_part = keeping_costly(advance, self._advance)
+        split = fused = None
         if self._splits:
             weights = w, x_masks, h_masks
             split = Split(weights, self._combined_width, self._combine, last_part)
-        fused = self._fused(w, x_masks, h_masks)
-        return Step(project, advance, self._hoist, split, gives_state=True, fused=fused)
+        if kept is advance:  # not on a CPU, which has no kernels either
+            fused = self._fused(w, x_masks, h_masks)
+        return Step(project, kept, self._hoist, split, gives_state=True, fused=fused)
 
     def _fused(
         self, w: Mapping[str, Any], x_masks: Sequence[Any] | None, h_masks: Sequence[Any] | None
@@ -382,19 +383,23 @@ class GatedCell(GateFields, Cell):
     def _fused(
         self, w: Mapping[str, Any], x_masks: Sequence[Any] | None, h_masks: Sequence[Any] | None
     ) -> Fused | None:
-        kernels = w["kernel"], w["recurrent_kernel"]
-        if type(self) not in (LSTMCell, GRUCell) or h_masks is not None:
-            return None
-        if self.activation is not ops.tanh or self.recurrent_activation is not ops.sigmoid:
-            return None
-        if not all(isinstance(kernel, jax.Array) for kernel in kernels):
+        if h_masks is not None or not self._is_usual(w):
             return None
         cell, bias = self._of_kernels(w)
         if cell is None:
             return None
-        has_one = x_masks is None or len(x_masks) == 1
-        drop = functools.partial(self._dropped, masks=x_masks) if has_one else None
+        drop = None
+        if x_masks is None or len(x_masks) == 1:
+            drop = functools.partial(self._dropped, masks=x_masks)
         return Fused(cell, w["recurrent_kernel"], bias, w["kernel"], drop)
+
+    def _is_usual(self, w: Mapping[str, Any]) -> bool:
+        """Whether the cell computes what kernels do, on arrays."""
+        if type(self) not in (LSTMCell, GRUCell):
+            return False
+        if self.activation is not ops.tanh or self.recurrent_activation is not ops.sigmoid:
+            return False
+        return all(isinstance(w[name], jax.Array) for name in ("kernel", "recurrent_kernel"))
 
     def _dropped(self, x: jax.Array, masks: Sequence[jax.Array] | None) -> jax.Array:
         """Inputs of all steps after dropout, for products with the whole kernel."""

@@ -16,7 +16,7 @@ from jkeras.core.run.adapting import loop_body
 from jkeras.core.layer import Layer
 from jkeras.core.weights.structure import all_built
 from jkeras.kernel.apply import on_shapes
-from jkeras.ops.kernels import for_onnx, on_cpu
+from jkeras.ops.kernels import on_cpu
 from jkeras.ops.recurrent import Step
 from jkeras.programs.primitives import facts_of
 from jkeras.core.run.context import Children
@@ -168,7 +168,7 @@ def keeping_costly(*steps: Function) -> list[Function]:
     >>> step(jnp.ones(2), jnp.ones(2), 0)[0].tolist()
     [2.0, 2.0]
     """
-    if not on_cpu() or for_onnx():
+    if not on_cpu():
         return list(steps)
     keeping = functools.partial(jax.checkpoint, prevent_cse=False, policy=_is_costly)
     return list(map(keeping, steps))

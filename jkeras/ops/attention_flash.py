@@ -57,7 +57,9 @@ def by_splash(
     # asked for here: the gradient may be traced when the block `traced_for` is left
     local = functools.partial(_of_device, form=form, interpret=is_interpreted())
     mesh, rows, heads = _cut(query, key)
-    if is_one_program(mesh) or (mesh is None and is_demanded):
+    if mesh is None and is_demanded:
+        return local(query, key, value, segments)
+    if is_one_program(mesh):
         return local(query, key, value, segments)
     if mesh is None:
         return None

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from jkeras.ops.kernels import for_onnx, inside_loop, on_cpu
-from jkeras.ops.recurrent_fused import Fused, run_fused
+from jkeras.ops.recurrent_fused import Fused, only_shapes, run_fused
 from jkeras.ops.recurrent_split import Split, pays_split, run_split
 from jkeras.core.weights.types import Function, Structure
 
@@ -46,20 +46,18 @@ class Way(typing.NamedTuple):
         go_backwards: begin at the end; the outputs are in the order in which they were computed.
         unroll: a Python loop; before the first step that is not masked its outputs are zero.
         zero_output_for_mask: zeros as the outputs of masked steps; not with `unroll`.
-        cudnn: whether cuDNN may run the loop: "auto", where it can; True: it has to.
+        fused: whether a kernel may run the loop: "auto", where one can; True: one has to.
+        layer: is named in errors.
     """
 
     go_backwards: bool = False
     unroll: bool = False
     zero_output_for_mask: bool = False
-    cudnn: bool | str = False
+    fused: bool | str = False
+    layer: typing.Any = None
 
 
 FORWARD = Way()
-
-
-class CudnnRefused(ValueError):
-    """cuDNN has to run a loop that it does not take."""
 
 
 def scan(
@@ -84,24 +82,43 @@ def scan(
             `core.run.tap_loops.Steps`; None: nobody does.
 
     Raises:
-        CudnnRefused: cuDNN has to run the loop and cannot.
+        ValueError: a kernel has to run the loop, and none takes it.
 
     >>> step = Step(None, lambda x, s, t: (x + s, x + s))
     >>> outputs, last = scan(step, jnp.arange(4.0)[:, None], jnp.zeros(1))
     >>> outputs[:, 0].tolist()
     [0.0, 1.0, 3.0, 6.0]
     """
-    project, advance, hoist, split, *_ = step
     valid = None if mask is None else _valid_steps(mask)
-    if step.fused is not None and not way.unroll and watch is None:
-        found = _fused(step, inputs, states, valid, way)
+    if step.fused is not None and watch is None:
+        found = _by_kernel(step, inputs, states, valid, way)
         if found is not None:
             return found
-    if way.cudnn is True:
-        raise CudnnRefused(
-            "cuDNN takes loops on NVIDIA's GPUs alone, in float32, with tanh, sigmoid and a bias, "
-            "without masks, `unroll` and `recurrent_dropout`."
+    if way.fused is True:
+        _check_demand(way.layer)
+    return _by_xla(step, inputs, states, valid, way, watch)
+
+
+def _check_demand(layer: typing.Any) -> None:
+    """Raises ValueError where a layer's loop has to be a kernel, as could be."""
+    if layer.has_cudnn and not only_shapes():
+        raise ValueError(
+            f"LSTM {layer.name!r}: expected a loop that cuDNN takes: on an NVIDIA GPU, in float32, "
+            "with tanh, sigmoid and a bias, without a mask, `unroll` and `recurrent_dropout`. "
+            'Received: use_cudnn=True. Give `use_cudnn="auto"`, which takes cuDNN where it can.'
         )
+
+
+def _by_xla(
+    step: Step,
+    inputs: jax.Array,
+    states: Structure,
+    valid: jax.Array | None,
+    way: Way,
+    watch: typing.Any,
+) -> tuple[jax.Array, Structure]:
+    """`scan` as XLA compiles it."""
+    project, advance, hoist, split, *_ = step
     if watch is not None:
         watch.begin(jax.tree_util.tree_leaves(inputs)[0].shape[0])
         split = None
@@ -119,13 +136,15 @@ def scan(
     return _loop(advance, inputs, states, valid, way, watch=watch)
 
 
-def _fused(
+def _by_kernel(
     step: Step, inputs: jax.Array, states: Structure, valid: jax.Array | None, way: Way
 ) -> tuple[jax.Array, Structure] | None:
     """`scan` as a kernel, None where none takes it."""
+    if way.unroll or not way.fused:
+        return None
     if way.go_backwards:
         inputs, valid = jax.tree_util.tree_map(lambda v: v[::-1], (inputs, valid))
-    found = run_fused(step.fused, step.project, inputs, states, valid, way.cudnn)
+    found = run_fused(step.fused, step.project, inputs, states, valid)
     if found is None or valid is None or not way.zero_output_for_mask:
         return found
     outputs, states = found

@@ -50,7 +50,6 @@ def run_fused(
     inputs: jax.Array,
     states: list[jax.Array],
     valid: jax.Array | None,
-    cudnn: bool | str,
 ) -> Found | None:
     """The first states after each step (time, batch, units) and the last states; None where no
     kernel takes it.
@@ -58,18 +57,17 @@ def run_fused(
     Args:
         project: gives what the step needs of its inputs, of all steps at once.
         valid: (time, batch), whether a step counts; None: all.
-        cudnn: whether cuDNN may do it; True: it has to.
     """
-    if not is_static(inputs.shape):
+    if only_shapes() or not is_static(inputs.shape):
         return None
-    if on_tpu() and cudnn is not True and not _is_abstract():
+    if on_tpu():
         return _by_pallas(fused, project, inputs, states, valid)
-    if on_nvidia_gpu() and cudnn and valid is None:
+    if on_nvidia_gpu() and valid is None:
         return _by_cudnn(fused, inputs, states)
     return None
 
 
-def _is_abstract() -> bool:
+def only_shapes() -> bool:
     """Whether only shapes are looked for, which XLA's loop gives sooner."""
     flow = current_flow()
     return flow is not None and flow.abstract
@@ -155,10 +153,12 @@ def _of_all_devices(
 def _cut(batch: int) -> tuple[jax.sharding.Mesh | None, tuple[str, ...]]:
     """(mesh, axes that cut the batch)."""
     mesh, names = batch_axes((batch, 1))
-    return mesh, () if mesh is None else cutting(mesh, names, batch)
+    if mesh is None:
+        return None, ()
+    return mesh, cutting(mesh, names, batch)
 
 
 def _rows_of_device(batch: int) -> int:
     """How many rows of a batch a device has."""
     mesh, rows = _cut(batch)
-    return batch if mesh is None else batch // size_of(mesh, rows)
+    return batch // size_of(mesh, rows)

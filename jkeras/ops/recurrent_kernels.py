@@ -17,7 +17,7 @@ from jkeras.ops.second_order import with_derivatives_of
 
 LANES = 128  # of a TPU; units are padded to a multiple
 SCOPED = 12 * 2**20  # bytes of the core's memory that a kernel takes; the compiler offers 16 MiB
-MOST_ROWS = 256  # of the batch at a time
+TILE = 16  # rows of bfloat16
 MOST_STEPS = 8  # of a block
 
 Arrays = tuple[jax.Array, ...]
@@ -122,19 +122,23 @@ def loop_for(cell: Cell, shape: tuple[int, ...], dtype: Any, interpret: bool) ->
     if 0 in shape:
         return None
     rounds = not interpret and jax.config.jax_default_matmul_precision in (None, "default")
-    rows, units = _largest_divisor(batch, MOST_ROWS), width // cell.gates
-    size = jnp.dtype(dtype).itemsize
-    # twice, since the next block comes while one is computed: z, what is saved, states, gradients
-    of_step = 2 * rows * (width + 8 * units + LANES) * size
-    left = SCOPED - units * width * (2 if rounds else size) - 8 * rows * 4 * units * 4
-    if left < of_step:
-        return None
-    steps = _largest_divisor(time, min(MOST_STEPS, left // of_step))
-    return Loop(cell, steps, rows, rounds, interpret)
+    units, size = width // cell.gates, jnp.dtype(dtype).itemsize
+    of_kernel = units * width * (2 if rounds else size)
+    for rows in filter(functools.partial(_cuts, batch), range(batch, 0, -1)):
+        # twice, since the next block comes while one is computed: z, what is saved, states,
+        # gradients; and what is carried, in float32
+        of_step = 2 * rows * (width + 8 * units + LANES) * size
+        left = SCOPED - of_kernel - 8 * rows * 4 * units * 4
+        if left >= of_step:
+            most = min(time, MOST_STEPS, left // of_step)
+            steps = next(n for n in range(most, 0, -1) if time % n == 0)
+            return Loop(cell, steps, rows, rounds, interpret)
+    return None
 
 
-def _largest_divisor(size: int, most: int) -> int:
-    return next(n for n in range(min(size, most), 0, -1) if size % n == 0)
+def _cuts(batch: int, rows: int) -> bool:
+    """Whether blocks of so many rows are whole tiles of the batch, or all of it."""
+    return rows == batch or batch % rows == rows % TILE == 0
 
 
 def run(

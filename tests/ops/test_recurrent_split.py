@@ -25,10 +25,10 @@ CASES = {
 }
 
 
-def _layer(name):
+def _layer(name, **others):
     """(weights, x) -> outputs, of a layer, and both."""
     cls, options, mask = CASES[name]
-    layer = cls(3, **options)
+    layer = cls(3, **options, **others)
     x = jax.random.normal(jax.random.key(0), (2, 4, 5))
     layer(x)
     weights = [jnp.asarray(v) + 0.1 for v in layer.trainable_variables]
@@ -66,7 +66,7 @@ def test_numbers_of_the_plain_loop(name):
 @pytest.mark.parametrize("name", ["lstm zeros", "gru"])
 def test_numbers_on_accelerators(name):
     function, x, weights = _layer(name)
-    assert_same(_traced_for("tpu", function), _plain(function), x, *weights)
+    assert_same(_traced_for("cuda", function), _plain(function), x, *weights)
 
 
 @pytest.mark.promise("`jax.hessian`, `jax.lax.scan`, `jax.checkpoint`")
@@ -85,7 +85,7 @@ def test_a_gradient_by_one_weight_alone_and_a_hessian():
 @needs_transposed_loops
 @pytest.mark.parametrize("platform", ["cpu", "tpu", "cuda"])
 def test_no_weight_is_in_the_backward_loop(platform):
-    function, x, weights = _layer("lstm")
+    function, x, weights = _layer("lstm", use_cudnn=False)  # else one kernel on a TPU
     function = _traced_for(platform, function)
     gradient = jax.make_jaxpr(jax.grad(lambda *w: jnp.sum(function(x, *w)), (0, 1, 2)))(*weights)
     loops = [e for e in gradient.jaxpr.eqns if e.primitive.name == "scan"]
