@@ -23,20 +23,19 @@ STEPS = 128
 CELLS = ("LSTM", "GRU")
 SIZES = ((64, 64), (64, 512), (256, 512), (8, 1024))  # of a batch, units
 BUNDLE = re.compile(r"^ *(?:0x[0-9a-f]+|\d+) +(?:[A-Z]{2})?: +(>*) *\{", re.MULTILINE)
+KERNEL = re.compile(r'%(\S+) = .*custom_call_target="tpu_custom_call"')
 BOUNDS = re.compile(r"iteration_bounds: \(([\d, ]+)\)")
 
 
-def of_schedules(folder):
-    """The cycles of the kernels whose schedules are in a folder: their grid, blocks of rows by
+def of_schedules(folder, kernels):
+    """The cycles of kernels, by name, whose schedules are in a folder: their grid, blocks of rows by
     blocks of steps, runs as often as it says, and the loop inside of it once for each step.
     """
     total = 0
-    for path in pathlib.Path(folder).glob("*-final_bundles.txt"):
+    for name in kernels:
+        (path,) = pathlib.Path(folder).glob(f"*-{name}-*[0-9]-final_bundles.txt")
         text = path.read_text()
-        grid = BOUNDS.search(text)
-        if grid is None or "schedule-analysis" in path.name:
-            continue
-        rows, blocks = map(int, grid[1].split(","))
+        rows, blocks = map(int, BOUNDS.search(text)[1].split(","))
         often = {1: rows * blocks, 2: rows * STEPS}
         total += sum(often.get(len(depth), 1) for depth in BUNDLE.findall(text))
     return total
@@ -57,6 +56,7 @@ def account(form, cell, dtype, batch, units, topology):
         "cycles": cycles(plan.text),
         "bytes": plan.bytes_accessed,
         "temporaries": plan.memory.temporary,
+        "kernels": KERNEL.findall(plan.text),
     }
 
 
@@ -68,7 +68,7 @@ def in_a_process(*given):
         environment = {"XLA_FLAGS": "", "LIBTPU_INIT_ARGS": asked}
         arguments = list(map(str, given))
         (found,) = runner.printed("recurrent", "--one", *arguments, environment=environment)
-        found["cycles"] += of_schedules(folder)
+        found["cycles"] += of_schedules(folder, found.pop("kernels"))
     return found
 
 

@@ -565,6 +565,19 @@ def splash(results: Results) -> str:
     return _table(head, rows)
 
 
+def recurrent(results: Results) -> str:
+    """Recurrent layers on a TPU by the kernel and by XLA's loop."""
+    head = ["layer", "cycles: kernel", "loop", "kernel, of the loop"]
+    head += ["MB read and written: kernel", "loop"]
+    rows = []
+    for name, each in results.found("recurrent", "v5e:1x1").items():
+        forms = each["kernel"], each["loop"]
+        cells = [name, *(f"{one['cycles']:,}" for one in forms)]
+        cells.append(f"{forms[0]['cycles'] / forms[1]['cycles']:.3f}")
+        rows.append([*cells, *(f"{one['bytes'] / 1e6:,.1f}" for one in forms)])
+    return _table(head, rows)
+
+
 def chips(results: Results) -> str:
     """Training steps on chips, by what these can do at most."""
     names = {"resnet50": "ResNet50", "gpt2": "GPT-2, 124 M"}
@@ -754,7 +767,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
         for one in (
             *(examples, packages, sanity, quantus, structure, backbones, types),
             *(data_rate, decoder, devices, pods, half, offload, attention),
-            *(laplace, laplace_torch, boston, peers, compiled, gpus, splash, chips),
+            *(laplace, laplace_torch, boston, peers, compiled, gpus, splash, recurrent, chips),
             *(clipping, microbatches, accuracy, account, audit),
             *(calibrated, deleted, loads, half_sent),
         )

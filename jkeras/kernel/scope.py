@@ -63,6 +63,9 @@ class Flow:
         losses: (layer, value) pairs in the order in which they were added.
         masks: `{id(array): (array, mask)}`, since arrays are no keys.
         logits: `{id(probabilities): (probabilities, logits, axis)}`.
+        loss_chunks: in how many chunks a loss over many classes is computed.
+        heads: (logits, `beside.Head`) pairs, where there are several chunks.
+        is_chunked: whether a loss was computed so.
         sigmoids: of the last few sigmoids (probabilities, log of the odds); None: they are not
             kept, since there are many, and some run in loops.
         counts: how many keys each path has asked for.
@@ -88,6 +91,9 @@ class Flow:
     losses: list = _begins_as(list)
     masks: dict = _begins_as(dict)
     logits: dict = _begins_as(dict)
+    loss_chunks: int = _begins(1)
+    heads: list = _begins_as(list)
+    is_chunked: bool = _begins(False)
     sigmoids: collections.deque | None = _begins(None)
     counts: collections.Counter = _begins_as(collections.Counter)
     stack: list = _begins_as(list)

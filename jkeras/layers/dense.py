@@ -24,6 +24,7 @@ from jkeras.ops.kernels_dot import affine, contract_last
 from jkeras.core.weights.types import OwnWeight, Sizes
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.run.context import Context
+from jkeras.kernel.beside import note_head
 from jkeras.kernel.spec import Spec, Weight
 
 
@@ -95,6 +96,16 @@ class Dense(CalibratedLayer, announces_compute_dtype=True, is_batchwise=True):
         else:
             y = self.product(x, w, ctx)  # by a kernel that is adapted, or in few bits
             y = y + w["bias"] if self.use_bias else y
+        if ctx.scope.flow.loss_chunks > 1 and w.keys() <= {"kernel", "bias"}:
+            note_head(ctx.scope.flow, y, x, dict(w), self._logits)
         if self.activation is None:  # as programs set it, to take that of a head off
             return y
         return self.activation(y)
+
+    @staticmethod
+    def _logits(w: Mapping[str, Any], x: jax.Array) -> jax.Array:
+        """What is before the activation, of some positions."""
+        y = contract_last(x, w["kernel"])
+        if "bias" in w:
+            return y + w["bias"]
+        return y

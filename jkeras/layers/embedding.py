@@ -26,6 +26,7 @@ from jkeras.quantizers.configs import QuantizationConfig
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
 from jkeras.core.weights.types import DType, OwnWeight, Sizes, Structure
 from jkeras.core.run.context import Context
+from jkeras.kernel.beside import note_head
 from jkeras.kernel.spec import Weight
 from jkeras.core.run.call import Call
 
@@ -276,7 +277,14 @@ class ReversibleEmbedding(_Table):
     ) -> jax.Array:
         if not reverse:
             return self._look_up(w, inputs)
-        logits = self._score(w, inputs)
+        logits = self._capped(w, inputs)
+        if ctx.scope.flow.loss_chunks > 1 and "embeddings_scale" not in w:
+            note_head(ctx.scope.flow, logits, inputs, dict(w), self._capped)
+        return logits
+
+    def _capped(self, w: Mapping[str, Any], vectors: jax.Array) -> jax.Array:
+        """The scores of all ids, bounded."""
+        logits = self._score(w, vectors)
         if self.logit_soft_cap is None:
             return logits
         return jnp.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap

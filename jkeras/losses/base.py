@@ -17,7 +17,7 @@ from jkeras.core.record import Any, Record, base_record
 from jkeras.core.names.registry import deserialize, serialize
 from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import auto_name, floatx
-from jkeras.kernel.beside import mask_beside
+from jkeras.kernel.beside import carry_head, mask_beside
 from jkeras.losses.reduction import (
     counted_labels,
     reduce_weighted_values,
@@ -97,7 +97,8 @@ class Loss(Record):
         if mask is None:
             mask = mask_beside(y_pred)
         y_true = counted_labels(self._arrays(y_true), sample_weight, mask)
-        y_pred = self._arrays(y_pred)
+        given, y_pred = y_pred, self._arrays(y_pred)
+        carry_head(given, y_pred)
         values, out_mask = self.call_with_mask(y_true, y_pred)
         if mask is None:
             mask = out_mask

@@ -10,12 +10,14 @@ import jax.numpy as jnp
 from jkeras.core.names import typed
 from jkeras.core.errors import ArgumentError, ShapeError, check_number
 from jkeras.kernel import labels_seen
-from jkeras.kernel.beside import logits_beside
+from jkeras.kernel.beside import head_beside, logits_beside
 from jkeras.core.record import record
 from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import epsilon
 from jkeras.kernel.numbers import is_zero
+from jkeras.kernel.scope import current_flow
 from jkeras.losses.base import LossFunctionWrapper
+from jkeras.losses.in_chunks import in_chunks
 from jkeras.losses.margin import arrays
 from jkeras.losses.reduction import comparison, same_shape
 from jkeras.losses.typing import Tensor
@@ -248,13 +250,22 @@ def sparse_categorical_crossentropy(
             f"`y_pred`: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}, axis={axis}. "
             f"To fix it: {fix}."
         )
-    if ignore_class is None:
-        return _label_crossentropy(y_true, y_pred, from_logits, axis)
-    valid = y_true != ignore_class
-    labels = jnp.where(valid, y_true, 0)
-    y_pred = jnp.where(jnp.expand_dims(valid, axis), y_pred, 0)
-    values = _label_crossentropy(labels, y_pred, from_logits, axis)
-    return jnp.where(valid, values, 0)
+
+    def of_some(labels: jax.Array, predicted: jax.Array) -> jax.Array:
+        if ignore_class is None:
+            return _label_crossentropy(labels, predicted, from_logits, axis)
+        valid = labels != ignore_class
+        predicted = jnp.where(jnp.expand_dims(valid, axis), predicted, 0)
+        values = _label_crossentropy(jnp.where(valid, labels, 0), predicted, from_logits, axis)
+        return jnp.where(valid, values, 0)
+
+    head = None
+    if from_logits and axis % y_pred.ndim == y_pred.ndim - 1:
+        head = head_beside(y_pred)
+    if head is None:
+        return of_some(y_true, y_pred)
+    current_flow().is_chunked = True
+    return in_chunks(head, y_true, of_some)
 
 
 def _squeeze_labels(y_true: jax.Array, y_pred: jax.Array, axis: int) -> jax.Array:

@@ -272,6 +272,7 @@ def _likewise(model: "Trainer", twin: "Trainer", microbatches: int) -> Compilati
     return dataclasses.replace(
         twin.compilation,
         microbatches=microbatches,
+        loss_chunks=said.loss_chunks,
         nonfinite=said.nonfinite,
         nonfinite_steps=said.nonfinite and counter(),
         adversarial=said.adversarial,

@@ -64,6 +64,7 @@ class Compilable:
     _compile_loss, _compile_metrics = settable("losses"), settable("metrics")
     _loss_tracker = settable("loss_tracker")
     microbatches, nonfinite, nonfinite_steps, adversarial, privacy = (Readable() for _ in range(5))
+    loss_chunks = Readable()
     compilation = Compilation()  # what `compile` sets
     compiled = False
     stop_training = stop_evaluating = stop_predicting = False
@@ -93,6 +94,7 @@ class Compilable:
         auto_scale_loss: bool = True,
         *,
         microbatches: int = 1,
+        loss_chunks: int = 1,
         remat: bool | str | None = None,
         nonfinite: Literal["raise", "stop", "skip"] | None = None,
         adversarial: Any = None,
@@ -120,6 +122,11 @@ class Compilable:
                 batch: the gradient is that of the whole batch, with its weights and masks, in the
                 memory of a microbatch. Batch statistics are those of a microbatch. Not written to
                 files, which Keras could not read.
+            loss_chunks: in how many chunks of positions, one after the other, a sparse crossentropy
+                of the logits of the last `Dense` or `ReversibleEmbedding` is computed, and computed
+                again for its gradient: over many classes neither all logits nor their gradients
+                are in memory then, unless a metric takes them. Numbers stay the same; a warning
+                says it where there is no such loss. Not written to files.
             remat: True: what is inside a block of the model is computed again for the gradient
                 instead of being saved, which takes time and saves memory (Chen et al. 2016,
                 arXiv:1604.06174); the name of a policy of `jax.checkpoint_policies`, such as
@@ -159,7 +166,11 @@ class Compilable:
         optimizer = optimizer_argument = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
             optimizer = _with_loss_scale(optimizer)
-        _check_positive(steps_per_execution=steps_per_execution, microbatches=microbatches)
+        _check_positive(
+            steps_per_execution=steps_per_execution,
+            microbatches=microbatches,
+            loss_chunks=loss_chunks,
+        )
         check_policy(nonfinite)
         if adversarial is not None:
             _check_attack(adversarial)
@@ -180,6 +191,7 @@ class Compilable:
             of_outputs,
             metrics_module.Mean(name="loss"),
             microbatches=microbatches,
+            loss_chunks=loss_chunks,
             nonfinite=nonfinite,
             nonfinite_steps=nonfinite and counter(),
             adversarial=adversarial,

@@ -6,12 +6,21 @@ from collections.abc import Callable
 import jax
 
 from jkeras.core.run.call import masks_of
+from jkeras.core.say.warning import warn
 from jkeras.training.data.source import Batch
 from jkeras.training.step import call_ends, training_unsaid
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.loss_and_logs import compute_loss
 from jkeras.training.step.state import TrainState
 from jkeras.training.types import Logs, Structure, Tree
+
+
+NO_CHUNKS = (
+    "`loss_chunks` has no effect, since no loss is a sparse crossentropy with `from_logits=True` "
+    "of what a `Dense` without an activation or a `ReversibleEmbedding` gives at the model's end, "
+    "with weights that are neither adapted nor in few bits. To fix it: change these, or leave it "
+    "out."
+)
 
 
 class Forward(typing.NamedTuple):
@@ -65,6 +74,7 @@ class BatchLoss:
         model = self.model
         x, y, sample_weight = batch
         run = self.layout.run(state.replace(params=params), rng=rng, training=training, **rows)
+        run.loss_chunks = model.compilation.loss_chunks
         if training:
             training_unsaid.listen(model, run)
             call_ends.listen(model, run)
@@ -72,6 +82,8 @@ class BatchLoss:
             y_pred = run.forward(x)
             masks = masks_of(y_pred, run.mask_of)
             loss = scaled = compute_loss(model, x, y, y_pred, sample_weight, training)
+            if run.loss_chunks > 1 and not run.is_chunked:
+                warn(f"Model '{model.name}': {NO_CHUNKS}")
             if training:
                 scaled = model.optimizer.scale_loss(loss, state.opt_state)
             if parts > 1:

@@ -31,8 +31,8 @@ class Compilation:
         distribution: in whose scope the model was compiled.
         has_own_opt_state: the model overrides `init_opt_state`.
         arguments: those of `compile` that files have.
-        run_eagerly, steps_per_execution, jit_compile, microbatches, nonfinite, adversarial,
-            privacy: as of `compile`.
+        run_eagerly, steps_per_execution, jit_compile, microbatches, loss_chunks, nonfinite,
+            adversarial, privacy: as of `compile`.
 
     >>> import jkeras
     >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
@@ -50,6 +50,7 @@ class Compilation:
     steps_per_execution: int = 1
     jit_compile: bool = True
     microbatches: int = 1
+    loss_chunks: int = 1
     nonfinite: str | None = None
     nonfinite_steps: Variable | None = None
     adversarial: Any = None
