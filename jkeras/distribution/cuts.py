@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 KERNEL, BIAS = re.compile(r"(^|[/_])kernel$"), re.compile(r"(^|[/_])bias$")
 OF_NORMS = re.compile(r"(gamma|beta|scale|bias|moving_mean|moving_variance)$")
-# layers that give what attention compares and mixes, by the names that they have in most libraries
 OF_EXPERTS = re.compile(r"(^|[/_])expert_(gate|up|down)(_bias)?$")
+# what is added to each sequence: in parts, all that follows would lie in such parts too
+OF_POSITIONS = re.compile(r"(^|[/_])pos(ition(al|s)?)?(_[^/]*)?(/[^/]*)?$")
+# layers that give what attention compares and mixes, by the names that they have in most libraries
 OF_HEADS = re.compile(r"(^|_)(query|key|value|q|k|v|qkv)(_|$)")
 
 
@@ -78,6 +80,8 @@ class Cuts:
             cut = Cut(None, f"whole: fewer than {self.min_size} elements")
         elif is_kernel:
             cut = self._of_kernel(layer, shape)
+        elif OF_POSITIONS.search(path):
+            cut = Cut(None, "whole: positions, which are added to each sequence")
         elif path.rpartition("/")[2] == "embeddings" and self._divides(shape[0]):
             cut = Cut(0, "vocabulary")
         else:
