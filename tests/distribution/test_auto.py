@@ -72,7 +72,7 @@ def axes(*weights, parts=4, min_size=1):
                 ("net/position_embedding/embeddings", (64, 16)),
                 ("net/vit/pos_embed", (1, 64, 16)),
                 ("token_and_position_embedding/tokens/embeddings", (64, 16)),
-                ("net/compose/kernel", (64, 16)),
+                ("net/pos_proj/kernel", (64, 16)),
             ],
             [None, None, None, 0, 1],
         ),
