@@ -23,7 +23,6 @@ from benchmarks import compiled, kept, runner
 from benchmarks.compiling import told
 
 LAYOUTS = ("data", "fsdp", "tensor", "both")
-PEERS = ("jkeras", "jkeras, plain", "by hand")
 MODEL = 4  # devices that a layer is cut over
 EACH = {"gpt2": 2, "llama": 1, "resnet50": 16}  # rows for each part of the batch
 
@@ -114,7 +113,7 @@ def _layouts(state):
     return jax.tree_util.tree_map(lambda value: value.sharding, state)
 
 
-STEPS_OF = dict(zip(PEERS, (of_jkeras, plain_of_jkeras, by_hand)))
+STEPS_OF = {"jkeras": of_jkeras, "jkeras, plain": plain_of_jkeras, "by hand": by_hand}
 
 
 def distribution_of(work, dtype, layout, devices):
@@ -162,10 +161,10 @@ def account(peer, layout, name, dtype, topology):
         return told(step, given, pod, out_shardings=out)
 
 
-def side_by_side(layout, name, dtype, topology):
+def side_by_side(peers, layout, name, dtype, topology):
     """{peer: what `account` gives}."""
     found = {}
-    for peer in PEERS:
+    for peer in peers:
         given = peer, layout, name, dtype, topology
         environment = {"XLA_FLAGS": ""}  # the compiler of TPUs ends a process with others
         said = runner.printed(
@@ -183,6 +182,7 @@ def main():
     parser.add_argument("--topologies", nargs="*", default=["v5e:4x4", "v5e:16x16", "h100:8"])
     parser.add_argument("--works", nargs="*", default=list(WORKS), choices=WORKS)
     parser.add_argument("--layouts", nargs="*", default=list(LAYOUTS), choices=LAYOUTS)
+    parser.add_argument("--peers", nargs="*", default=["jkeras", "by hand"], choices=STEPS_OF)
     parser.add_argument("--types", nargs="*", default=["mixed_bfloat16"], choices=compiled.TYPES)
     parser.add_argument("--one", nargs=5, metavar=("PEER", "LAYOUT", "WORK", "TYPE", "TOPOLOGY"))
     given = parser.parse_args()
@@ -196,7 +196,8 @@ def main():
             for layout in given.layouts:
                 for dtype in given.types:
                     cell = f"{name}, {layout}, {dtype}"
-                    found[cell] = side_by_side(layout, name, dtype, topology)
+                    new = side_by_side(given.peers, layout, name, dtype, topology)
+                    found[cell] = found.get(cell, {}) | new
                     keep(found)
 
 
