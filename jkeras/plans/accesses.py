@@ -8,7 +8,17 @@ import functools
 from collections.abc import Collection
 from typing import NamedTuple
 
-from jkeras.plans.hlo import ENDS, Array, Instruction, Program, arrays, read
+from jkeras.plans.hlo import (
+    ENDS,
+    PART,
+    PART_BEGINS,
+    PART_ENDS,
+    Array,
+    Instruction,
+    Program,
+    arrays,
+    read,
+)
 
 # They move nothing.
 FREE = (
@@ -29,9 +39,6 @@ RUNS = {"while": sum, "call": sum, "conditional": max}  # what they call moves
 FUSED = ("fusion", "async-start")  # what they call is one with them
 PARTS = ("dynamic-slice", "slice", "gather")  # what reads a part of its first operand
 IN_PLACE = {"dynamic-update-slice": 1, "scatter": 2}  # which operand has what is written
-# A collective that the compiler of TPUs lets run beside fusions is a part of each of them; the one
-# in which it begins counts what it moves, the others hand its arrays on.
-PART, BEGINS, ENDS_THERE = 'chain_id="', '"AsyncCollectiveStart"', '"AsyncCollectiveDone"'
 MAIN = (0,)
 
 
@@ -81,8 +88,9 @@ class _Inside:
                 continue
             for i, name in enumerate(each.operands):
                 self.uses.setdefault(name, []).append(_Use(each, i))
+        # what a collective beside fusions moves counts where it begins; the others hand it on
         lines = [each.line for each in instructions]
-        self.begins_collective = any(BEGINS in line for line in lines)
+        self.begins_collective = any(PART_BEGINS in line for line in lines)
         has_part = any(PART in line for line in lines)
         self.is_beside_collective = has_part and not self.begins_collective
 
@@ -92,7 +100,7 @@ class _Inside:
             return False
         if each.kind in ("parameter", "tuple"):
             return True
-        return PART in each.line or ENDS_THERE in each.line
+        return PART in each.line or PART_ENDS in each.line
 
     @property
     def results(self) -> list[Instruction]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from jkeras.plans.hlo import ENDS, read
+from jkeras.plans.hlo import ENDS, PART, PART_BEGINS, Program, read
 
 # all-reduce, ragged-all-to-all, collective-permute, ...: whatever there is of such names
 COLLECTIVE = re.compile(r"(\w+-)*all-[\w\-]+|collective-[\w\-]+|reduce-scatter")
@@ -17,8 +17,6 @@ REGULAR = re.compile(r"replica_groups=\[\d+,(\d+)\]<=")
 OF_MESH = re.compile(r"replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}")
 AXIS = re.compile(r"'([^']*)'=(\d+)")
 ALONG = re.compile(r"'([^']*)'(?::\(\d+\)(\d+))?")
-# of one that the compiler of TPUs lets run beside others: each of them has it as a part
-PART = re.compile(r'channel_id=(\d+).*chain_id="(\d+)"')
 
 
 def traffic(text: str) -> dict[str, int]:
@@ -111,15 +109,23 @@ def collectives(text: str) -> Iterator[Collective]:
     Args:
         text: of a compiled program, `compiled.as_text()`.
     """
-    seen = set()
-    for each, times in read(text).walk():
+    program = read(text)
+    begin = _beginning(program)
+    for each, times in program.walk():
         kind = each.kind.removesuffix("-start")
         if not COLLECTIVE.fullmatch(kind) or kind.endswith(ENDS):
             continue
-        part = PART.search(each.line)
-        if part is not None:
-            if part.groups() in seen:
-                continue
-            seen.add(part.groups())
+        if PART in each.line and each.line not in begin:
+            continue
         size = sum(one.bytes for one in each.results)
         yield Collective(kind, size, times, each.line)
+
+
+def _beginning(program: Program) -> set[str]:
+    """The lines of fusions in which collectives begin that run beside others."""
+    found = set()
+    for instructions in program.computations.values():
+        lines = [each.line for each in instructions]
+        if any(PART_BEGINS in line for line in lines):
+            found.update(lines)
+    return found

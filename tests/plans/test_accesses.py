@@ -161,12 +161,22 @@ kind=kLoop, calls=%beside
 }
 """
 
+OFTEN = """
+%body (p: bf16[8,32]) -> bf16[8,32] {
+  %p = bf16[8,32]{1,0} parameter(0)
+  ROOT %s5 = (bf16[8,32]{1,0}, bf16[8,512]{1,0}, u32[]) fusion(%p), calls=%beginning
+}
+"""
+
 
 def test_a_collective_beside_fusions_counts_once():
     """The compiler of TPUs writes it into each fusion that runs meanwhile."""
     whole, part, vector = 2 * 8 * 512, 2 * 8 * 32, 4 * 64
     assert traffic(BESIDE) == {"all-gather": whole}
     assert bytes_accessed(BESIDE) == part + whole + 2 * vector
+    loop = 'while(%w), body=%body, config={"known_trip_count":{"n":"5"}}'
+    often = BESIDE.replace("%s = (", f"%w9 = bf16[8,32]{{1,0}} {loop}\n  %s = (") + OFTEN
+    assert traffic(often) == {"all-gather": (1 + 5) * whole}
 
 
 def chain(stacked):
