@@ -13,19 +13,16 @@ that are not in the place of what was given, fusions, and seconds to compile. Ne
 import argparse
 import dataclasses
 import json
-import re
-import time
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from benchmarks import kept, runner
+from benchmarks.compiling import told
 from benchmarks.work import Work
 from benchmarks.works import WORKS
-from jkeras.plans.hlo import read
 
-CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 FORMS = ("one", "many")
 TYPES = ("float32", "mixed_bfloat16")
 ROWS, STEPS = 256, 16  # of a batch; of the data that "many" has on the device
@@ -77,7 +74,7 @@ def work_of(name) -> Work:
 def of_jkeras(work, dtype, x, y):
     import jkeras
 
-    model = _compiled(jkeras, work, dtype)
+    model = model_of(jkeras, work, dtype)
     step = jkeras.training.make_train_step(model)
     state = jkeras.training.init_train_state(model, 0)
     return (lambda state, x, y: step(state, (x, y, None))), state
@@ -89,7 +86,7 @@ def many_of_jkeras(work, dtype, x, y):
     from jkeras.training.loop.programs import Programs
     from jkeras.training.step.layout import state_layout
 
-    model = _compiled(jkeras, work, dtype)
+    model = model_of(jkeras, work, dtype)
     state = jkeras.training.init_train_state(model, 0)
     many = Programs(model, state_layout(model), "train", in_a_loop=True)._loop()
     order = jnp.arange(work.rows).reshape(-1, work.batch)
@@ -100,7 +97,7 @@ def many_of_jkeras(work, dtype, x, y):
 def of_keras(work, dtype, x, y):
     import keras
 
-    model = _compiled(keras, work, dtype)
+    model = model_of(keras, work, dtype)
     model.optimizer.build(model.trainable_variables)
     model._symbolic_build(data_batch=(x, y))
     groups = ("trainable", "non_trainable", "optimizer", "metrics")
@@ -108,7 +105,7 @@ def of_keras(work, dtype, x, y):
     return (lambda state, x, y: model.train_step(state, (x, y))[::-1]), state
 
 
-def _compiled(library, work, dtype):
+def model_of(library, work, dtype):
     from benchmarks.peers.keras_ import network
 
     library.config.set_dtype_policy(dtype)
@@ -175,10 +172,6 @@ STEPS_OF = {
 def account(peer, form, name, dtype, topology):
     """What the compiler says of a step of a peer."""
     from jkeras.distribution import Topology
-    from jkeras.distribution.chips import chip_of
-    from jkeras.ops.kernels import traced_for
-    from jkeras.plans.accesses import bytes_accessed
-    from jkeras.programs.operations import has_kernels, operations_by_dtype
 
     work = work_of(name)
     x, y = work.data()
@@ -192,36 +185,7 @@ def account(peer, form, name, dtype, topology):
         return jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=where)
 
     given = jax.tree_util.tree_map(placed, jax.eval_shape(lambda *given: given, state, x, y))
-    with traced_for(pod.platform):
-        traced = jax.jit(step, donate_argnums=0).trace(*given)
-    begin = time.perf_counter()
-    compiled = traced.lower().compile()
-    seconds = time.perf_counter() - begin
-    memory, text, chip = compiled.memory_analysis(), compiled.as_text(), chip_of(pod.devices[0])
-    jaxpr = traced.jaxpr
-    if has_kernels(jaxpr):  # they count as their plain forms
-        jaxpr = jax.jit(lambda *given: step(*given)).trace(*given).jaxpr
-    accessed = bytes_accessed(text)
-    at_peak = chip.seconds(operations_by_dtype(jaxpr))
-    return {
-        "bytes": accessed,
-        "seconds": max(at_peak, accessed / chip.bandwidth),
-        "cycles": cycles(text),
-        "bound": "operations" if at_peak > accessed / chip.bandwidth else "memory",
-        "temporaries": memory.temp_size_in_bytes,
-        "copied": memory.output_size_in_bytes - memory.alias_size_in_bytes,
-        "fusions": len(re.findall(r" fusion\(", text)),
-        "to host": len(re.findall(r" (?:outfeed|send)\(", text)),
-        "compile": round(seconds, 1),
-    }
-
-
-def cycles(text):
-    """What the compiler of a TPU estimates for the instructions that say it, of loops as often as
-    they run; 0 where none does.
-    """
-    told = ((CYCLES.search(each.line), times) for each, times in read(text).walk(("fusion",)))
-    return sum(int(found[1]) * times for found, times in told if found)
+    return told(step, given, pod)
 
 
 def side_by_side(name, dtype, topology):

@@ -59,6 +59,14 @@ Training steps compiled for one v5e, none of them run: what docs/scaling.md says
 
 
 <!-- figures: end -->
+
+On pods, for each device, by `python -m benchmarks.compiled_pods`:
+
+<!-- figures: begin compiled_pods, by docs/make_figures.py -->
+
+
+
+<!-- figures: end -->
 """
 
 GROWS = """Time follows the size to the power of the slope, a least-squares line through logarithms.

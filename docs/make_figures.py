@@ -550,6 +550,65 @@ def gpus(results: Results) -> str:
     return _table(head, rows)
 
 
+def compiled_pods(results: Results) -> str:
+    """Training steps on many devices as their compilers see them, for each of them."""
+    head = ["work, layout, devices", "ms at least", "of by hand", "cycles, of by hand"]
+    for what in ("MB read and written", "MiB of temporaries", "MiB kept", "MB of collectives"):
+        head += [what, "of by hand"]
+    rows = []
+    for devices, found in results.measured["compiled_pods"].items():
+        for work, each in found["found"].items():
+            own, hand = each["jkeras"], each["by hand"]
+            cells = [f"{work.removesuffix(', mixed_bfloat16')}, {devices}"]
+            cells += [f"{1e3 * own['seconds']:.2f}", _of(own["seconds"], hand["seconds"])]
+            cells += [_of(own["cycles"], hand["cycles"])]
+            for what, unit in (("bytes", 1e6), ("temporaries", 2**20), ("arguments", 2**20)):
+                cells += [f"{own[what] / unit:,.1f}", _of(own[what], hand[what])]
+            moved = [sum(size for _, size in one["collectives"].values()) for one in (own, hand)]
+            rows.append([*cells, f"{moved[0] / 1e6:,.1f}", _of(*moved)])
+    return _table(head, rows)
+
+
+def planned(results: Results) -> str:
+    """What plans need, beside the account of the compiler."""
+    head = [
+        "work",
+        "MiB needed, by the plan",
+        "by the compiler",
+        "ratio",
+        "of it layouts that fill up",
+    ]
+    rows = []
+    for work, each in results.found("planned", "v5e:1x1").items():
+        needed, account = each["needed"], sum(each["account"].values())
+        sizes = [f"{size / 2**20:,.1f}" for size in (needed, account)]
+        padding = f"{each['plan']['padding'] / 2**20:,.1f}"
+        rows.append([work, *sizes, _of(needed, account), padding])
+    return _table(head, rows)
+
+
+def collectives(results: Results) -> str:
+    """What goes between devices in a step, by kind."""
+    head = ["work, layout, devices", "jkeras: how many, MB", "by hand: how many, MB"]
+    rows = []
+    for devices, found in results.measured["compiled_pods"].items():
+        for work, each in found["found"].items():
+            both = [_kinds(each[peer]["collectives"]) for peer in ("jkeras", "by hand")]
+            rows.append([f"{work.removesuffix(', mixed_bfloat16')}, {devices}", *both])
+    return _table(head, rows, texts=3)
+
+
+def _kinds(found: dict) -> str:
+    """Collectives of a step in words."""
+    one = (f"{kind} {count}, {size / 1e6:,.1f}" for kind, (count, size) in sorted(found.items()))
+    return "; ".join(one)
+
+
+def _of(own: float, other: float) -> str:
+    """A ratio; nothing where the other is 0."""
+    return f"{own / other:.3f}" if other else ""
+
+
 def splash(results: Results) -> str:
     """Attention by the kernel and in its plain form, by length."""
     head = ["positions, size of a head", "MB read and written: kernel", "plain"]
@@ -768,6 +827,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
             *(examples, packages, sanity, quantus, structure, backbones, types),
             *(data_rate, decoder, devices, pods, half, offload, attention),
             *(laplace, laplace_torch, boston, peers, compiled, gpus, splash, recurrent, chips),
+            *(compiled_pods, collectives, planned),
             *(clipping, microbatches, accuracy, account, audit),
             *(calibrated, deleted, loads, half_sent),
         )

@@ -69,17 +69,17 @@ def _block(layers, x, width, causal):
 def llama(library, x, work):
     layers, (width, hidden, depth) = library.layers, work.units
 
-    def dense(x, units, activation=None):
-        return layers.Dense(units, activation, use_bias=False)(x)
+    def dense(name, x, units, activation=None):
+        return layers.Dense(units, activation, use_bias=False, name=name)(x)
 
     x = layers.Embedding(work.vocabulary, width)(x)
-    for _ in range(depth):
+    for i in range(depth):
         y = layers.RMSNormalization()(x)
-        y = rotary_attention(library)([dense(y, width) for _ in range(3)])
-        x = layers.add([x, dense(y, width)])
+        y = [dense(f"{name}_{i}", y, width) for name in ("query", "key", "value")]
+        x = layers.add([x, dense(f"out_{i}", rotary_attention(library)(y), width)])
         y = layers.RMSNormalization()(x)
-        y = layers.multiply([dense(y, hidden, "silu"), dense(y, hidden)])
-        x = layers.add([x, dense(y, width)])
+        y = layers.multiply([dense(f"gate_{i}", y, hidden, "silu"), dense(f"up_{i}", y, hidden)])
+        x = layers.add([x, dense(f"down_{i}", y, width)])
     return layers.RMSNormalization()(x)
 
 

@@ -25,7 +25,7 @@ def resnet50(w, x, work):
             short = x if j else normed(f"{name}short", x, 4 * filters, 1, strides)
             x = relu(normed(f"{name}a", x, filters, 1, strides))
             x = relu(normed(f"{name}b", x, filters, 3))
-            x = relu(short + normed(f"{name}c", x, 4 * filters))
+            x = w.laid(relu(short + normed(f"{name}c", x, 4 * filters)))
     return x.mean((1, 2))
 
 
@@ -94,7 +94,7 @@ def vit(w, x, work):
 def gpt2(w, x, work):
     width, depth = work.units
     x = w("embedding", work.vocabulary, width)[x]
-    x = x + w("positions", *x.shape[1:])
+    x = w.laid(x + w("positions", *x.shape[1:]))
     for i in range(depth):
         x = _block(w, i, x, causal=True)
     return layer_norm(w, "last norm", x)
@@ -104,9 +104,9 @@ def _block(w, i, x, causal):
     width = x.shape[-1]
     y = layer_norm(w, f"{i}norm", x)
     y = _attention(*(dense(w, f"{i}{name}", y, width) for name in "qkv"), causal)
-    x = x + dense(w, f"{i}out", y, width)
+    x = w.laid(x + dense(w, f"{i}out", y, width))
     y = gelu(dense(w, f"{i}up", layer_norm(w, f"{i}norm2", x), 4 * width), approximate=False)
-    return x + dense(w, f"{i}down", y, width)
+    return w.laid(x + dense(w, f"{i}down", y, width))
 
 
 def _attention(query, key, value, causal, turns=None):
@@ -122,15 +122,15 @@ def llama(w, x, work):
     def linear(name, x, units):
         return x @ w(name, x.shape[-1], units)
 
-    x = w("embedding", work.vocabulary, width)[x]
+    x = w.laid(w("embedding", work.vocabulary, width)[x])
     turns = [turn.astype(x.dtype) for turn in rotary(x.shape[1])]
     for i in range(depth):
         y = _rms_norm(w, f"{i}norm", x)
         y = _attention(*(linear(f"{i}{n}", y, width) for n in "qkv"), causal=True, turns=turns)
-        x = x + linear(f"{i}out", y, width)
+        x = w.laid(x + linear(f"{i}out", y, width))
         y = _rms_norm(w, f"{i}norm2", x)
         y = silu(linear(f"{i}gate", y, hidden)) * linear(f"{i}up", y, hidden)
-        x = x + linear(f"{i}down", y, width)
+        x = w.laid(x + linear(f"{i}down", y, width))
     return _rms_norm(w, "last norm", x)
 
 

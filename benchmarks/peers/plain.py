@@ -25,6 +25,10 @@ class Weights:
             self.params[name] = make(jax.random.key(len(self.params)), shape)
         return self.params[name]
 
+    def laid(self, x):
+        """What goes from block to block, as it lies over devices."""
+        return x
+
 
 ones, zeros = jax.nn.initializers.ones, jax.nn.initializers.zeros
 
@@ -141,9 +145,9 @@ def _logits(w, x, work):
     return dense(w, "last", network(w, x, work), work.classes)
 
 
-def forward(work, params, stats, x):
+def forward(work, params, stats, x, weights=Weights):
     """(logits, new averages)."""
-    w = Weights(params, stats)
+    w = weights(params, stats)
     return _logits(w, x, work), w.stats
 
 
@@ -154,12 +158,13 @@ def start(work):
     return w.params, w.stats
 
 
-def make_step(work, optimizer, compute="float32"):
+def make_step(work, optimizer, compute="float32", weights=Weights):
     """`step((params, averages, optimizer's state, sums of loss and accuracy), x, y)` -> the same,
     one step on.
 
     Args:
         compute: the type in which the network computes.
+        weights: `Weights`, or what says how they lie over devices.
     """
 
     def cast(x):
@@ -167,7 +172,7 @@ def make_step(work, optimizer, compute="float32"):
 
     def loss_of(params, stats, x, y):
         params, x = jax.tree_util.tree_map(cast, (params, x))
-        logits, stats = forward(work, params, stats, x)
+        logits, stats = forward(work, params, stats, x, weights)
         logits = logits.astype("float32")
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
         return loss, (stats, jnp.mean(logits.argmax(-1) == y))

@@ -27,8 +27,8 @@ class AutoParallel(Distribution):
     their bias, and the kernels behind them by their inputs; queries, keys and values of attention
     by heads, and what follows them likewise; embeddings by the vocabulary. A weight that these
     rules leave is cut along its longest axis that can be. Whole on each device are scales of norms,
-    biases of kernels that are cut by their inputs, and small weights. Whatever is cut, the numbers
-    are those of one device; `report` says how each weight lies and why.
+    biases of kernels that are cut by their inputs, tables of positions, and small weights. Whatever
+    is cut, the numbers are those of one device; `report` says how each weight lies and why.
 
     Args:
         model: over how many devices a weight is cut.

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 KERNEL, BIAS = re.compile(r"(^|[/_])kernel$"), re.compile(r"(^|[/_])bias$")
 OF_NORMS = re.compile(r"(gamma|beta|scale|bias|moving_mean|moving_variance)$")
-# layers that give what attention compares and mixes, by the names that they have in most libraries
 OF_EXPERTS = re.compile(r"(^|[/_])expert_(gate|up|down)(_bias)?$")
+# what is added to each sequence: in parts, all that follows would lie in such parts too
+OF_POSITIONS = re.compile(r"(^|[/_])pos(ition(al|s)?)?(_[^/]*)?(/[^/]*)?$(?<!kernel)")
+# layers that give what attention compares and mixes, by the names that they have in most libraries
 OF_HEADS = re.compile(r"(^|_)(query|key|value|q|k|v|qkv)(_|$)")
 
 
@@ -72,10 +74,8 @@ class Cuts:
         layer = (KERNEL if is_kernel else BIAS).sub("", path)
         if BIAS.search(path) and layer in self._kernels:
             return self._beside(*self._kernels[layer], shape)
-        if len(shape) < 2 or OF_NORMS.search(path):
-            return Cut(None, "whole: a scale, a shift or another vector")
-        if math.prod(shape) < self.min_size:
-            cut = Cut(None, f"whole: fewer than {self.min_size} elements")
+        if why := self._why_whole(path, shape):
+            cut = Cut(None, f"whole: {why}")
         elif is_kernel:
             cut = self._of_kernel(layer, shape)
         elif path.rpartition("/")[2] == "embeddings" and self._divides(shape[0]):
@@ -85,6 +85,16 @@ class Cuts:
         if is_kernel:
             self._kernels[layer] = shape, cut.axis
         return cut
+
+    def _why_whole(self, path: str, shape: tuple[int, ...]) -> str:
+        """Why a weight is left whole, in words; "": it is cut where it can be."""
+        if len(shape) < 2 or OF_NORMS.search(path):
+            return "a scale, a shift or another vector"
+        if math.prod(shape) < self.min_size:
+            return f"fewer than {self.min_size} elements"
+        if OF_POSITIONS.search(path):
+            return "positions, which are added to each sequence"
+        return ""
 
     def _of_kernel(self, layer: str, shape: tuple[int, ...]) -> Cut:
         around, _, name = layer.rpartition("/")

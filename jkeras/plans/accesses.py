@@ -8,7 +8,17 @@ import functools
 from collections.abc import Collection
 from typing import NamedTuple
 
-from jkeras.plans.hlo import ENDS, Array, Instruction, Program, arrays, read
+from jkeras.plans.hlo import (
+    ENDS,
+    PART,
+    PART_BEGINS,
+    PART_ENDS,
+    Array,
+    Instruction,
+    Program,
+    arrays,
+    read,
+)
 
 # They move nothing.
 FREE = (
@@ -78,6 +88,19 @@ class _Inside:
                 continue
             for i, name in enumerate(each.operands):
                 self.uses.setdefault(name, []).append(_Use(each, i))
+        # what a collective beside fusions moves counts where it begins; the others hand it on
+        lines = [each.line for each in instructions]
+        self.begins_collective = any(PART_BEGINS in line for line in lines)
+        has_part = any(PART in line for line in lines)
+        self.is_beside_collective = has_part and not self.begins_collective
+
+    def hands_on(self, each: Instruction) -> bool:
+        """Whether an instruction of a fusion beside a collective moves nothing for it."""
+        if not self.is_beside_collective:
+            return False
+        if each.kind in ("parameter", "tuple"):
+            return True
+        return PART in each.line or PART_ENDS in each.line
 
     @property
     def results(self) -> list[Instruction]:
@@ -151,6 +174,8 @@ class _Account:
         """What all uses of a parameter take, which read it once."""
         total = 0
         for use in inside.uses.get(name, []):
+            if inside.hands_on(use.by):
+                continue
             if use.by.kind == "bitcast":
                 total += self._taken_of(use.by.name, inside)
             else:
@@ -161,6 +186,9 @@ class _Account:
         """What an instruction writes."""
         if each.kind in FUSED:
             called = self.inside(each.called[0])
+            if called.begins_collective:  # its results are behind what it was given
+                count = len(each.operands)
+                return self._here(each.results[count : 2 * count])
             pairs = zip(each.results, called.results)
             return sum(self._put(one, called) for array, one in pairs if self._here([array]))
         here = self._here(each.results)
@@ -170,6 +198,8 @@ class _Account:
 
     def _put(self, each: Instruction, inside: _Inside) -> int:
         """What is new in the results of an instruction of a fusion."""
+        if inside.hands_on(each):
+            return 0
         if each.kind == "fusion":
             called = self.inside(each.called[0])
             return sum(self._put(one, called) for one in called.results)

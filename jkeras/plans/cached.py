@@ -26,6 +26,7 @@ FLAGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS")  # of the environment
 class Compiled(typing.NamedTuple):
     """What a compiler says of a program: its sizes and its text."""
 
+    arguments: int
     temporary: int
     results: int
     code: int
@@ -65,7 +66,8 @@ def _compiled(lowered: Any, devices: list[jax.Device]) -> Compiled | Refused:
     if sizes is None:
         received = f"none from the compiler for {devices[0].device_kind}"
         raise RuntimeError(explain("plan", "an estimate of memory", received))
-    return Compiled(sizes.temporary, max(sizes.results, 0), sizes.code, compiled.as_text())
+    sizes = sizes._replace(results=max(sizes.results, 0))
+    return Compiled(*sizes, compiled.as_text())
 
 
 def _sizes_of(error: Exception) -> Refused:

@@ -25,6 +25,9 @@ TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 ENDS = ("-done", "-update")  # of one that was started, which has been counted
 LIBRARIES = 'custom_call_target="__cu'  # of NVIDIA
 SCRATCH = ("s8", "u8")  # theirs, behind the results
+# A collective that the compiler of TPUs lets run beside fusions is a part of each of them, from the
+# one in which it begins to the one in which it ends.
+PART, PART_BEGINS, PART_ENDS = 'chain_id="', '"AsyncCollectiveStart"', '"AsyncCollectiveDone"'
 
 
 class Array(NamedTuple):

@@ -18,6 +18,8 @@ class Memory(typing.NamedTuple):
         results: what comes out and takes no place of what goes in.
         code: of the program.
         host: what lies in the memory of the host, with `offload="optimizer"` of a distribution.
+        padding: of what goes in: on TPUs the last two axes of an array fill up tiles, as of 8 x 128
+            numbers, so that 64 features take the memory of 128.
     """
 
     parameters: int
@@ -28,6 +30,7 @@ class Memory(typing.NamedTuple):
     results: int
     code: int
     host: int
+    padding: int = 0
 
     @property
     def total(self) -> int:

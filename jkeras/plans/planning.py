@@ -354,8 +354,9 @@ class _Program:
         )
 
     def _compiled(self, work: "Work", said: Compiled) -> Plan:
-        memory = Memory(
-            **self._arguments(),
+        given = Memory(**self._arguments(), temporary=0, results=0, code=0)
+        memory = given._replace(
+            padding=max(said.arguments - given.total, 0),
             temporary=said.temporary,
             results=said.results,
             code=said.code,

@@ -1,16 +1,22 @@
 """What the devices send one another in a step, read from the text of a compiled program."""
 
 import collections
+import math
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from jkeras.plans.hlo import ENDS, read
+from jkeras.plans.hlo import ENDS, PART, PART_BEGINS, Program, read
 
 # all-reduce, ragged-all-to-all, collective-permute, ...: whatever there is of such names
 COLLECTIVE = re.compile(r"(\w+-)*all-[\w\-]+|collective-[\w\-]+|reduce-scatter")
-# of groups of devices, their sizes: {{0,1},{2,3}}, or [groups, devices of each]<=...
+# of groups of devices, their sizes: {{0,1},{2,3}}, or [groups, devices of each]<=..., or the axes
+# of a mesh along which a group lies, mesh['a'=4,'b'=2] {'b'}, or of parts: {'a':(1)2}
 LISTED = re.compile(r"replica_groups=\{\{([\d,]*)\}")
 REGULAR = re.compile(r"replica_groups=\[\d+,(\d+)\]<=")
+OF_MESH = re.compile(r"replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}")
+AXIS = re.compile(r"'([^']*)'=(\d+)")
+ALONG = re.compile(r"'([^']*)'(?::\(\d+\)(\d+))?")
 
 
 def traffic(text: str) -> dict[str, int]:
@@ -32,8 +38,8 @@ def traffic(text: str) -> dict[str, int]:
         ValueError: the text is not one that can be read.
     """
     moved = collections.Counter()
-    for kind, size, _ in _collectives(text):
-        moved[kind] += size
+    for each in collectives(text):
+        moved[each.kind] += each.times * each.bytes
     return dict(moved)
 
 
@@ -52,16 +58,16 @@ def over_links(text: str, devices: int) -> float:
     32.0
     """
     total = 0.0
-    for kind, size, line in _collectives(text):
-        others = _size_of_group(line, devices) - 1
+    for each in collectives(text):
+        others = _size_of_group(each.line, devices) - 1
         share = others / (others + 1)
-        if kind == "all-reduce":
+        if each.kind == "all-reduce":
             share *= 2
-        elif kind == "reduce-scatter":
+        elif each.kind == "reduce-scatter":
             share = others
-        elif kind == "collective-permute":
+        elif each.kind == "collective-permute":
             share = 1
-        total += share * size
+        total += share * each.times * each.bytes
     return total
 
 
@@ -73,12 +79,53 @@ def _size_of_group(line: str, devices: int) -> int:
     regular = REGULAR.search(line)
     if regular:
         return int(regular[1])
+    of_mesh = OF_MESH.search(line)
+    if of_mesh:
+        sizes = dict(AXIS.findall(of_mesh[1]))
+        along = ALONG.findall(of_mesh[2])
+        return math.prod(int(part or sizes[axis]) for axis, part in along)
     return devices
 
 
-def _collectives(text: str) -> Iterator[tuple[str, int, str]]:
-    """(kind, bytes of its results as often as it runs, its line) of each collective."""
-    for each, times in read(text).walk():
+class Collective(NamedTuple):
+    """An instruction by which devices send one another something.
+
+    Attributes:
+        kind: "all-gather", also where it is started here and done later.
+        bytes: of its results, on one device.
+        times: how often it runs.
+        line: the whole.
+    """
+
+    kind: str
+    bytes: int
+    times: int
+    line: str
+
+
+def collectives(text: str) -> Iterator[Collective]:
+    """The collectives of a compiled program; one that runs beside several fusions comes once.
+
+    Args:
+        text: of a compiled program, `compiled.as_text()`.
+    """
+    program = read(text)
+    begin = _beginning(program)
+    for each, times in program.walk():
         kind = each.kind.removesuffix("-start")
-        if COLLECTIVE.fullmatch(kind) and not kind.endswith(ENDS):
-            yield kind, times * sum(one.bytes for one in each.results), each.line
+        if not COLLECTIVE.fullmatch(kind) or kind.endswith(ENDS):
+            continue
+        if PART in each.line and each.line not in begin:
+            continue
+        size = sum(one.bytes for one in each.results)
+        yield Collective(kind, size, times, each.line)
+
+
+def _beginning(program: Program) -> set[str]:
+    """The lines of fusions in which collectives begin that run beside others."""
+    found = set()
+    for instructions in program.computations.values():
+        lines = [each.line for each in instructions]
+        if any(PART_BEGINS in line for line in lines):
+            found.update(lines)
+    return found

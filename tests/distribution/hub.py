@@ -37,7 +37,7 @@ BACKBONES = {
     "Roberta": dict(**TEXT, **HEADS, **SHORT),
     "T5": dict(**TEXT, **HEADS),
     "ViT": dict(
-        **HEADS, image_shape=(64, 64, 3), patch_size=8, num_layers=2, hidden_dim=256, mlp_dim=1024
+        **HEADS, image_shape=(64, 64, 3), patch_size=8, num_layers=3, hidden_dim=256, mlp_dim=1024
     ),
     "Whisper": dict(
         **TEXT, **HEADS, num_mels=20, max_encoder_sequence_length=32, max_decoder_sequence_length=64

@@ -24,6 +24,7 @@ def axes(*weights, parts=4, min_size=1):
 @pytest.mark.promise("kernel | its outputs, and")
 @pytest.mark.promise("kernels named `query`, `key`")
 @pytest.mark.promise("kernel that takes the outputs of one before it")
+@pytest.mark.promise("tables of positions")
 @pytest.mark.parametrize(
     "weights, expected",
     [
@@ -63,6 +64,17 @@ def axes(*weights, parts=4, min_size=1):
                 ("e/reverse_embeddings", (8, 12)),
             ],
             [0, 1, 1],
+        ),
+        # what positions are added to would lie in such parts, and each layer would gather it
+        (
+            [
+                ("net/positions/table", (64, 16)),
+                ("net/position_embedding/embeddings", (64, 16)),
+                ("net/vit/pos_embed", (1, 64, 16)),
+                ("token_and_position_embedding/tokens/embeddings", (64, 16)),
+                ("net/pos_proj/kernel", (64, 16)),
+            ],
+            [None, None, None, 0, 1],
         ),
         ([("experts/gate", (8, 5, 7)), ("x", (3, 5)), ("count", ())], [0, None, None]),
     ],

@@ -123,6 +123,62 @@ ENTRY %main (a: f32[8], b: f32[2]) -> f32[8] {
     assert traffic(program) == {"all-reduce": 4 * 10, "all-gather": 4 * 40}
 
 
+BESIDE = """
+%beginning (p: bf16[8,32]) -> (bf16[8,32], bf16[8,512], u32[]) {
+  %p = bf16[8,32]{1,0} parameter(0)
+  %g0 = bf16[8,512]{1,0} all-gather(%p), channel_id=7, frontend_attributes={chain_id="2"}
+  ROOT %b = (bf16[8,32]{1,0}, bf16[8,512]{1,0}, u32[]) custom-call(%g0), \
+custom_call_target="AsyncCollectiveStart"
+}
+
+%beside (p: bf16[8,32], q: bf16[8,512], x: f32[64]) -> (f32[64], bf16[8,32], bf16[8,512]) {
+  %p = bf16[8,32]{1,0} parameter(0)
+  %q = bf16[8,512]{1,0} parameter(1)
+  %x = f32[64]{0} parameter(2)
+  %y = f32[64]{0} negate(%x)
+  %g1 = bf16[8,512]{1,0} all-gather(%p), channel_id=7, frontend_attributes={chain_id="2"}
+  ROOT %t = (f32[64]{0}, bf16[8,32]{1,0}, bf16[8,512]{1,0}, bf16[8,512]{1,0}) tuple(%y, %p, %q, %g1)
+}
+
+%ending (p: bf16[8,32], q: bf16[8,512]) -> bf16[8,512] {
+  %p = bf16[8,32]{1,0} parameter(0)
+  %q = bf16[8,512]{1,0} parameter(1)
+  %g2 = bf16[8,512]{1,0} all-gather(%p), channel_id=7, frontend_attributes={chain_id="2"}
+  ROOT %d = bf16[8,512]{1,0} custom-call(%p, %q, %g2), custom_call_target="AsyncCollectiveDone"
+}
+
+ENTRY %main (w: bf16[8,32], x: f32[64]) -> bf16[8,512] {
+  %w = bf16[8,32]{1,0} parameter(0)
+  %x = f32[64]{0} parameter(1)
+  %s = (bf16[8,32]{1,0}, bf16[8,512]{1,0}, u32[]) fusion(%w), kind=kCustom, calls=%beginning
+  %w1 = bf16[8,32]{1,0} get-tuple-element(%s), index=0
+  %q1 = bf16[8,512]{1,0} get-tuple-element(%s), index=1
+  %f = (f32[64]{0}, bf16[8,32]{1,0}, bf16[8,512]{1,0}, bf16[8,512]{1,0}) fusion(%w1, %q1, %x), \
+kind=kLoop, calls=%beside
+  %w2 = bf16[8,32]{1,0} get-tuple-element(%f), index=1
+  %q2 = bf16[8,512]{1,0} get-tuple-element(%f), index=2
+  ROOT %r = bf16[8,512]{1,0} fusion(%w2, %q2), kind=kCustom, calls=%ending
+}
+"""
+
+OFTEN = """
+%body (p: bf16[8,32]) -> bf16[8,32] {
+  %p = bf16[8,32]{1,0} parameter(0)
+  ROOT %s5 = (bf16[8,32]{1,0}, bf16[8,512]{1,0}, u32[]) fusion(%p), calls=%beginning
+}
+"""
+
+
+def test_a_collective_beside_fusions_counts_once():
+    """The compiler of TPUs writes it into each fusion that runs meanwhile."""
+    whole, part, vector = 2 * 8 * 512, 2 * 8 * 32, 4 * 64
+    assert traffic(BESIDE) == {"all-gather": whole}
+    assert bytes_accessed(BESIDE) == part + whole + 2 * vector
+    loop = 'while(%w), body=%body, config={"known_trip_count":{"n":"5"}}'
+    often = BESIDE.replace("%s = (", f"%w9 = bf16[8,32]{{1,0}} {loop}\n  %s = (") + OFTEN
+    assert traffic(often) == {"all-gather": (1 + 5) * whole}
+
+
 def chain(stacked):
     inputs = jkeras.Input((64, 128))
     block = layers.Dense(128, "tanh", kernel_initializer="orthogonal")

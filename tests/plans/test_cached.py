@@ -10,6 +10,7 @@ from jkeras.plans.cached import Compiled, Refused, compiled_for
 
 DEVICES = [types.SimpleNamespace(device_kind="never seen", platform="tpu")]
 SIZES = types.SimpleNamespace(
+    argument_size_in_bytes=6,
     temp_size_in_bytes=5,
     output_size_in_bytes=7,
     alias_size_in_bytes=4,
@@ -52,7 +53,7 @@ def asked(text, times=2, **options):
 
 @pytest.mark.promise("a later process finds its plans there, too")
 def test_an_answer_is_kept_for_its_program(folder):
-    assert asked("one") == (Compiled(5, 3, 2, TEXT), 1)
+    assert asked("one") == (Compiled(6, 5, 3, 2, TEXT), 1)
     assert asked("another")[1] == 1
     assert len(list(folder.iterdir())) == 2
 
@@ -74,7 +75,7 @@ def test_what_cannot_be_read_is_asked_again(folder, left):
     asked("one")
     for path in folder.iterdir():
         path.write_bytes(left)
-    assert asked("one") == (Compiled(5, 3, 2, TEXT), 1)
+    assert asked("one") == (Compiled(6, 5, 3, 2, TEXT), 1)
 
 
 def test_without_a_folder_each_is_asked(folder):

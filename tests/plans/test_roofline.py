@@ -70,6 +70,8 @@ def program(line):
         ("all-reduce(%x), replica_groups={{0,1,2,3}}, to_apply=%add", 2 * 32 * 3 / 4),
         ("all-reduce(%x), replica_groups=[2,2]<=[4], to_apply=%add", 2 * 32 / 2),
         ("all-reduce(%x), to_apply=%add", 2 * 32 * 7 / 8),  # all devices are one group
+        ("all-reduce(%x), replica_groups=mesh['a'=2,'b'=4] {'b'}, to_apply=%add", 2 * 32 * 3 / 4),
+        ("all-gather(%x), replica_groups=mesh['a'=2,'b'=4] {'a','b':(1)2}", 32 * 3 / 4),
         ("all-gather(%x), replica_groups={{0,1},{2,3}}, dimensions={0}", 32 / 2),
         ("reduce-scatter(%x), replica_groups={{0,1,2,3}}, to_apply=%add", 32 * 3),
         ("all-to-all(%x), replica_groups={{0,1,2,3}}", 32 * 3 / 4),

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from benchmarks import compiled
+from benchmarks import compiled, compiled_pods
 from jkeras import distribution as dist
 from jkeras import layers
 from jkeras.distribution import topology
@@ -151,6 +151,21 @@ def test_the_compiler_counts_alike(sizes):
     assert away.host_argument_size_in_bytes == found.memory.host
     fallen = plain.argument_size_in_bytes - away.argument_size_in_bytes
     assert fallen == found.memory.host
+
+
+@pytest.mark.promise("arrays whose layout fills up tiles have the size that they have in memory")
+@pytest.mark.parametrize("name", ["mlp", "resnet", "lstm"])
+def test_needed_is_what_the_compiler_says(name, sizes):
+    """Arrays of few channels fill up tiles, which take three times their bytes and more."""
+    work = compiled.work_of(name)
+    model = compiled.model_of(jkeras, work, "mixed_bfloat16")
+    x, y = (rows[: work.batch] for rows in work.data())
+    found = model.plan((x, y), topology=ONE["v5e"])
+    (said,) = sizes
+    results = said.output_size_in_bytes - said.alias_size_in_bytes
+    account = said.argument_size_in_bytes + said.temp_size_in_bytes + results
+    assert found.needed == account + said.generated_code_size_in_bytes
+    assert (found.memory.padding > found.memory.parameters) == (name == "resnet")
 
 
 def test_more_than_the_device_has():
@@ -337,6 +352,23 @@ def test_steps_are_as_good_as_by_hand(name):
         assert own["bytes"] <= 1.02 * by_hand["bytes"]
         assert own["temporaries"] <= 1.05 * by_hand["temporaries"]
         assert own["copied"] < 4096 and own["to host"] == 0  # the logs alone
+
+
+@pytest.mark.parametrize("layout", ["fsdp", "tensor", "both"])
+def test_pods_send_no_more_than_by_hand(layout, monkeypatch):
+    small = {"units": (256, 2), "shape": (128,), "answers": (128,)}
+    small |= {"vocabulary": 512, "classes": 512}
+    monkeypatch.setitem(compiled_pods.WORKS, "gpt2", small)
+    own, by_hand = (
+        compiled_pods.account(peer, layout, "gpt2", "mixed_bfloat16", "v5e:4x4")
+        for peer in ("jkeras", "by hand")
+    )
+    sent, of_hand = own["collectives"], by_hand["collectives"]
+    assert sent.keys() == of_hand.keys()
+    for kind, (_, size) in sent.items():
+        assert size <= 1.02 * of_hand[kind][1]
+    assert own["operations"] == by_hand["operations"]
+    assert own["arguments"] <= 1.3 * by_hand["arguments"]  # 64 features of a head fill up 128
 
 
 @pytest.mark.parametrize("kind", EIGHT)

@@ -31,14 +31,16 @@ def needed(compiled: Any) -> int:
 
 
 class Estimate(typing.NamedTuple):
-    """The bytes that a compiled program takes on each device beside its arguments.
+    """The bytes that a compiled program takes on each device.
 
     Attributes:
+        arguments: as they lie there, where layouts fill up tiles.
         temporary: while it runs.
         results: those that do not replace arguments.
         code: of the program itself.
     """
 
+    arguments: int
     temporary: int
     results: int
     code: int
@@ -49,7 +51,8 @@ def estimate(compiled: Any) -> Estimate | None:
     try:
         sizes = compiled.memory_analysis()
         results = sizes.output_size_in_bytes - sizes.alias_size_in_bytes
-        return Estimate(sizes.temp_size_in_bytes, results, sizes.generated_code_size_in_bytes)
+        given, code = sizes.argument_size_in_bytes, sizes.generated_code_size_in_bytes
+        return Estimate(given, sizes.temp_size_in_bytes, results, code)
     except (AttributeError, NotImplementedError, RuntimeError):  # not every runtime can tell
         return None
 
