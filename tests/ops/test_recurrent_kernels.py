@@ -91,6 +91,8 @@ def assert_close(mine, other, tolerance):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * (np.abs(b).max() + 1e-3))
 
 
+@pytest.mark.promise("take one kernel for the whole loop")
+@pytest.mark.promise("of Pallas: the recurrent kernel")
 @pytest.mark.parametrize("mask", [None, MASK], ids=["all", "masked"])
 @pytest.mark.parametrize("name", every(3, TAKEN))
 def test_the_numbers_of_the_plain_loop(name, mask):
@@ -217,6 +219,7 @@ def test_without_cudnn_xla_runs_the_loop():
     assert_close(results("cuda", TAKEN["lstm"])[0], results("cpu", TAKEN["lstm"])[0], 1e-6)
 
 
+@pytest.mark.promise("An LSTM with `use_cudnn=True`")
 @pytest.mark.parametrize("library", [jkeras, keras], ids=["jkeras", "keras"])
 @pytest.mark.parametrize("options", [{}, {"unroll": True}, {"recurrent_dropout": 0.1}])
 def test_cudnn_that_has_to_run(library, options):

@@ -69,6 +69,7 @@ def test_numbers_on_accelerators(name):
     assert_same(_traced_for("cuda", function), _plain(function), x, *weights)
 
 
+@pytest.mark.promise("derivatives in forward mode take")
 @pytest.mark.promise("`jax.hessian`, `jax.lax.scan`, `jax.checkpoint`")
 def test_a_gradient_by_one_weight_alone_and_a_hessian():
     function, x, weights = _layer("lstm")
