@@ -1,6 +1,6 @@
 """How fast rows of files reach a training: the table of docs/data-at-rate.md.
 
-    python -m benchmarks.data_rate [--only images rows]
+    python -m benchmarks.data_rate [--only images rows images_launched rows_launched]
 
 Each process writes rows of its own in all formats, so that the system has them in its cache, and
 reads them in turns: by `np.memmap` in a plain loop that copies each batch; by the same loop where
@@ -12,8 +12,10 @@ as the first epoch compiles. Of 2 and 4 processes the rate is that of all togeth
 start to the end of the last one.
 
 Of what takes long a pass has a part of the rows, and the time is that of all. The numbers are
-random, so that nothing is won by compression. It takes grain, array-record, h5py, pyarrow, datasets
-and webdataset.
+random, so that nothing is won by compression. The parts "launched" are of one training over several
+processes, see `benchmarks.data_rate_launched`.
+
+It takes grain, array-record, h5py, pyarrow, datasets and webdataset.
 """
 
 import json
@@ -40,6 +42,7 @@ SETS = {  # name: (rows, shape of one, dtype); 302 MB each
 }
 BASE = "np.memmap alone"
 KEPT = "np.memmap alone, batches kept"
+ONE_BATCH = "one batch again and again"
 LIBRARIES = ("grain", "array_record", "h5py", "pyarrow", "datasets", "webdataset")
 
 
@@ -116,6 +119,7 @@ def summary(found: dict[str, list[dict]], size: int, rows: int) -> dict[str, dic
     for kind in kinds:
         fed = f"{kind}, fed"
         beside = {"memmap": BASE, "kept": KEPT, "reader": f"{kind}, alone"}
+        beside = {name: to for name, to in beside.items() if to in found}
         rates[kind] = {
             "bytes_per_second": size / seconds[fed],
             "rows_per_second": rows / seconds[fed],
@@ -128,7 +132,8 @@ def summary(found: dict[str, list[dict]], size: int, rows: int) -> dict[str, dic
             "of_memmap": ratio(found, way, BASE),
             "cpu_of_memmap": ratio(found, way, BASE, "cpu"),
         }
-        for way in (BASE, KEPT)
+        for way in (BASE, KEPT, ONE_BATCH)
+        if way in found
     }
     return {**loops, **rates}
 
@@ -160,6 +165,22 @@ def measure(
     return found
 
 
+def measure_launched(
+    name: str, rounds: int = ROUNDS, processes: tuple[int, ...] = PROCESSES
+) -> dict[str, dict]:
+    """The same of one training over so many processes, started by `jkeras launch`."""
+    found = {}
+    for count in processes:
+        with tempfile.TemporaryDirectory(dir=os.environ.get("BENCHMARKS_FOLDER")) as folder:
+            program = ["-m", "benchmarks.data_rate_launched", name, folder, str(rounds)]
+            launch = [sys.executable, "-m", "jkeras", "launch", "--processes", str(count)]
+            subprocess.run([*launch, *program], env=ENVIRONMENT, cwd=ROOT, check=True)
+            seconds = json.loads(pathlib.Path(folder, "seconds.json").read_text())
+        rows = SETS[name][0]
+        found[str(count)] = summary(seconds, rows * bytes_of_row(name), rows)
+    return found
+
+
 def bytes_of_row(name: str) -> int:
     """The bytes of a row of a set."""
     _, shape, dtype = SETS[name]
@@ -168,6 +189,9 @@ def bytes_of_row(name: str) -> int:
 
 PARTS = {
     name: (lambda name=name: measure(name), tuple(n.replace("_", "-") for n in LIBRARIES))
+    for name in SETS
+} | {
+    f"{name}_launched": (lambda name=name: measure_launched(name), ("grain", "h5py"))
     for name in SETS
 }
 

@@ -52,6 +52,13 @@ class Rows(NamedTuple):
         return np.frombuffer(text, self.array.dtype).reshape(-1, *self.array.shape[1:])
 
 
+def rows_of(name: str, count: int, folder: pathlib.Path) -> Rows:
+    """So many rows of a set."""
+    _, shape, dtype = SETS[name]
+    numbers = np.random.default_rng(0).random((count, *shape), "float32")
+    return Rows((256 * numbers).astype(dtype), folder)
+
+
 class Kind(NamedTuple):
     """A kind of data.
 
@@ -395,9 +402,7 @@ def ways(rows: Rows) -> dict[str, tuple[Callable[[], Any], int]]:
 def main(name: str, folder: str) -> None:
     """Tells the ways, then answers to each with the processor's seconds that it took."""
     array_source.ON_DEVICE_LIMIT = 0  # as if the rows were too many for the device
-    _, shape, dtype = SETS[name]
-    numbers = np.random.default_rng(0).random((int(os.environ["ROWS"]), *shape), "float32")
-    known = ways(Rows((256 * numbers).astype(dtype), pathlib.Path(folder)))
+    known = ways(rows_of(name, int(os.environ["ROWS"]), pathlib.Path(folder)))
     print(json.dumps({way: parts for way, (_, parts) in known.items()}), flush=True)
     for line in sys.stdin:
         begin = time.process_time()

@@ -200,6 +200,15 @@ def test_a_reader_makes_passes_in_each_way():
     assert all(one["bytes_per_second"] > 0 for one in found.values()) and len(found) > 10
 
 
+@pytest.mark.slow
+def test_launched_readers_make_passes_in_each_way():
+    if any(find_spec(name) is None for name in ("grain", "h5py")):
+        pytest.skip("takes libraries of formats that are not here")
+    found = data_rate.measure_launched("images", rounds=1, processes=(2,))["2"]
+    assert all(one["bytes_per_second"] > 0 for one in found.values())
+    assert found["np.memmap"]["of_reader"] > 0 and data_rate.ONE_BATCH in found
+
+
 def test_programs_of_a_page_share_their_names():
     first, *_ = pages.programs("laplace")
     assert "def confidence" in first

@@ -6,12 +6,14 @@ Prints one JSON object.
 
 import json
 import sys
+import tempfile
 
 import jax
 import numpy as np
 
 import jkeras
 from jkeras import distribution as dist
+from jkeras.training.data import array_source
 
 X = np.random.default_rng(0).normal(size=(44, 4)).astype("float32")
 Y = X.sum(1, keepdims=True)
@@ -36,12 +38,24 @@ class Batches(jkeras.utils.PyDataset):
         return X[rows], Y[rows]
 
 
-def trained(data, steps=None):
+def in_maps(rows):
+    """The same with the arrays in files, which are read batch by batch."""
+    found = dict(rows)
+    for name in ("x", "y"):
+        with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+            np.save(file, rows[name])
+            file.flush()
+            found[name] = np.load(file.name, mmap_mode="r")
+    return found
+
+
+def trained(data=None, steps=None, **options):
     jkeras.utils.clear_session()
     jkeras.utils.set_random_seed(3)
     model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(1)])
     model.compile(jkeras.optimizers.SGD(0.1), "mse")
-    losses = model.fit(data, epochs=2, steps_per_epoch=steps, verbose=0).history["loss"]
+    options = {"x": data, "epochs": 2, "steps_per_epoch": steps, "verbose": 0} | options
+    losses = model.fit(**options).history["loss"]
     return losses + np.concatenate([w.ravel() for w in model.get_weights()]).tolist()
 
 
@@ -55,6 +69,7 @@ def endless():
 def run(index=None, address=None):
     """The results of all kinds; process `index` of two has two of four devices."""
     out, processes = {}, 1
+    array_source.ON_DEVICE_LIMIT = 0
     if index is not None:
         dist.initialize(address, 2, int(index))
         processes = jax.process_count()
@@ -64,6 +79,11 @@ def run(index=None, address=None):
         out[f"batches {size}"] = trained(Batches(size))
     out["generator"] = trained(endless(), steps=5)
     out["iterable"] = trained(Again())
+    for shuffle in (False, "batch", True):
+        for size in (40, 44, 43):  # 43: rows that no two processes can share evenly
+            rows = {"x": X[:size], "y": Y[:size], "batch_size": BATCH}
+            out[f"arrays {size} {shuffle}"] = trained(shuffle=shuffle, seed=1, **rows)
+            out[f"map {size} {shuffle}"] = trained(shuffle=shuffle, seed=1, **in_maps(rows))
     if index is not None:
         dist.set_distribution(dist.DataParallel(auto_shard_dataset=False))
     out["own"] = trained(Batches(40, processes, int(index or 0)))

@@ -236,3 +236,31 @@ def test_rows_that_cannot_be_read(monkeypatch, model):
 def test_texts_are_refused_with_what_to_do(dtype):
     with pytest.raises(ValueError, match="`x` has dtype .*TextVectorization"):
         make_source(np.array(["a text", "another"], dtype), Y[:2])
+
+
+RECORDS = np.zeros(len(X), [("a", "float32"), ("b", "int32")])
+
+
+@pytest.mark.parametrize("rows", [RECORDS, RECORDS.view(np.recarray), np.zeros((len(X), 2), "V4")])
+@pytest.mark.parametrize("part", ["x", "y"])
+def test_records_are_refused_with_what_to_do(rows, part, model, tmp_path):
+    rows.tofile(tmp_path / "rows.bin")
+    for kind in (rows, np.memmap(tmp_path / "rows.bin", rows.dtype, "r", shape=rows.shape)):
+        with pytest.raises(ValueError, match=f"`{part}` has dtype .*a dict of columns"):
+            model.fit(**{"x": X, "y": Y, "verbose": 0} | {part: kind})
+
+
+@pytest.mark.parametrize("execution", [1, 2, 4])
+def test_a_generator_that_fills_one_array_is_predicted_as_it_was(execution):
+    rows = np.zeros((BATCH, 4), "float32")
+
+    def batches():
+        for number in range(6):
+            rows[...] = number
+            yield (rows,)
+
+    ones = jkeras.layers.Dense(1, kernel_initializer="ones")
+    summing = jkeras.Sequential([jkeras.Input((4,)), ones])
+    summing.compile(steps_per_execution=execution)
+    found = summing.predict(batches(), verbose=0)
+    np.testing.assert_array_equal(found[::BATCH, 0], 4 * np.arange(6))

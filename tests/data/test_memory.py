@@ -2,6 +2,7 @@
 holds it, and where rows lie as the device wants them they are not copied at all.
 """
 
+import functools
 import threading
 import time
 import weakref
@@ -12,10 +13,11 @@ import pytest
 
 from jkeras.core.system import host_memory
 from jkeras.core.system.host_memory import SMALLEST, MemoryPool, is_aligned
-from jkeras.training.data import ArraySource, array_source, chunk_feed
+from jkeras.training.data import ArraySource, array_source, chunk_feed, copying
 from jkeras.training.data.chunk_feed import ChunkFeed
 from jkeras.training.data.feeds import HostFeed, batches_of
 from jkeras.training.data.making import make_source
+from jkeras.training.data.reading import read, read_range
 
 ROWS, WIDTH, BATCH = 203, 32, 8
 X = np.random.default_rng(0).normal(size=(ROWS, WIDTH)).astype("float32")
@@ -209,3 +211,103 @@ def test_batches_that_do_not_lie_as_a_cpu_wants_them_are_handed_over_so():
     for (x, y, _), (wanted, labels) in zip(found, batches, strict=True):
         np.testing.assert_array_equal(x, wanted)
         np.testing.assert_array_equal(y, labels)
+
+
+def fed(source, ahead=True):
+    """What the steps of an epoch take."""
+    batches = functools.partial(batches_of, source, 0, 0, 0)
+    feed = HostFeed(source, batches, 0, None, ahead, False)
+    found = [work.arguments[0] for work in feed.take(10**6)]
+    feed.close()
+    return found
+
+
+def aligned_copy(array):
+    found = host_memory.aligned(array.shape, array.dtype)
+    found[...] = array
+    return found
+
+
+@pytest.mark.parametrize("smallest", [0, 2**30])
+def test_a_batch_stays_as_it_is_where_a_generator_fills_the_same_arrays(monkeypatch, smallest):
+    """A step may run when the generator has gone on: all see what was yielded."""
+    monkeypatch.setattr("jkeras.training.data.placement.SMALLEST", smallest)
+    x, y = aligned_copy(X[:BATCH]), aligned_copy(np.zeros((BATCH, 1), "float32"))
+
+    def batches():
+        for number in range(6):
+            x[...], y[...] = number, 2 * number
+            yield x, y
+
+    found = fed(make_source(batches()), ahead=False)
+    for number, (rows, labels, _) in enumerate(found):
+        assert (np.asarray(rows) == number).all() and (np.asarray(labels) == 2 * number).all()
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize("shuffle", [False, "batch", True])
+def test_arrays_that_change_while_a_step_waits(shuffle):
+    """A batch that was taken has the rows that were there then."""
+    rows = aligned_copy(X)
+    source = ArraySource(rows, np.arange(ROWS), batch_size=BATCH, shuffle=shuffle)
+    found = fed(source)
+    rows[...] = -1
+    for x, y, _ in found:
+        np.testing.assert_array_equal(x, X[np.asarray(y)])
+
+
+# ---------------------------------------------------------------- reading by several threads
+
+
+def variants(dtype):
+    """(name, array) that lie in memory in all ways."""
+    whole = np.random.default_rng(1).integers(0, 2, (151, 6, 7)).astype(dtype)
+    readonly = whole.copy()
+    readonly.flags.writeable = False
+    yield "as they come", whole
+    yield "in the order of Fortran", np.asfortranarray(whole)
+    yield "backwards", whole[::-1]
+    yield "columns backwards", whole[:, ::-1, ::2]
+    yield "every third", np.repeat(whole, 3, 0)[::3]
+    yield "readonly", readonly
+    yield "the same row", np.broadcast_to(whole[:1], whole.shape)
+    yield "no numbers", whole[:, :0]
+    yield "odd rows", whole[:, 0, :3]
+    yield "one axis", whole[:, 0, 0]
+
+
+DTYPES = "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32".split()
+
+
+@pytest.mark.parametrize("threads", [1, 3, 4])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_that_threads_read_are_those_of_numpy(monkeypatch, dtype, threads):
+    monkeypatch.setattr(copying, "MOST_THREADS", threads)
+    monkeypatch.setattr(copying, "_cores", lambda: threads)
+    for name in ("FEWEST_IN_ORDER", "jkeras.training.data.reading.FEWEST_SCATTERED"):
+        place = name if "." in name else f"jkeras.training.data.copying.{name}"
+        monkeypatch.setattr(place, 1)
+    pool = MemoryPool(3)
+    order = np.random.default_rng(2).integers(0, 151, 67)
+    for name, array in variants(dtype):
+        with copying.helpers():
+            found, part = read(array, order, pool), read_range(array, slice(3, 92), pool)
+        wanted = array.astype(jax.dtypes.canonicalize_dtype(dtype))
+        assert found.dtype == part.dtype == wanted.dtype, name
+        np.testing.assert_array_equal(found, wanted[order], err_msg=name)
+        np.testing.assert_array_equal(part, wanted[3:92], err_msg=name)
+
+
+def test_an_error_in_a_thread_comes_when_all_have_ended(monkeypatch):
+    monkeypatch.setattr(copying, "_cores", lambda: 3)
+    ended = []
+
+    def copy(part):
+        if not part.start:
+            raise OSError("the disk")
+        time.sleep(0.05)
+        ended.append(part.start)
+
+    with pytest.raises(OSError, match="the disk"), copying.helpers():
+        copying.in_parts(copy, np.zeros((9, 8)), 1)
+    assert sorted(ended) == [3, 6]

@@ -169,14 +169,21 @@ class ArraySource(Source):
         return self._in_order(self.order(seed, epoch), skip)
 
     def _in_order(self, order: np.ndarray, skip: int) -> collections.abc.Iterator[Batch]:
+        for number, rows in self.rows(order, skip):
+            with noted(number, "the rows"):
+                batch = take(self.data, rows)
+            yield batch
+
+    def rows(
+        self, order: np.ndarray, skip: int
+    ) -> collections.abc.Iterator[tuple[int, slice | np.ndarray]]:
+        """(number of a batch, its rows in an order), from number `skip` on."""
         for number in range(skip, self.num_batches):
             start = number * self.batch_size
             rows = slice(start, min(start + self.batch_size, self.size))
             if self.shuffle:
                 rows = order[rows]
-            with noted(number, "the rows"):
-                batch = take(self.data, rows)
-            yield batch
+            yield number, rows
 
     def peek(self) -> Batch:
         """The first batch."""

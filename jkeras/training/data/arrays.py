@@ -27,6 +27,8 @@ TEXTS = "Turn text into numbers before, with `StringLookup` or `TextVectorizatio
 
 TO_ONE_SHAPE = "images by `ops.image.resize`, sequences by `utils.pad_sequences`"
 
+FIELDS = "Pass a dict of columns, `{name: rows[name] for name in rows.dtype.names}`, or one array."
+
 TIMES = "Turn times into numbers before: `(times - start) / np.timedelta64(1, 'D')` are days."
 
 
@@ -63,6 +65,8 @@ def as_array(
         ) from error
     if array.dtype == object:
         array = _numbers_of(value, array, what, columns)
+    if issubclass(array.dtype.type, np.void):
+        raise ValueError(f"`{what}` has dtype {array.dtype}: expected numbers. {FIELDS}")
     if array.dtype.kind in "USMm":
         advice = TIMES if array.dtype.kind in "Mm" else TEXTS
         raise ValueError(f"`{what}` has dtype {array.dtype}: expected numbers. {advice}")

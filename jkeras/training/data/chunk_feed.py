@@ -3,7 +3,6 @@ one transfer, and the steps into one dispatch.
 """
 
 import collections
-import mmap
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,13 +10,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jkeras.core.system.host_memory import MemoryPool
 from jkeras.ops.kernels import on_cpu
 from jkeras.training.data import ArraySource, placement, take
 from jkeras.training.data.source import Batch
-from jkeras.training.data.stored import Stored
+from jkeras.training.data.copying import helpers
 from jkeras.training.data.feeds import OrderedFeed, Work
 from jkeras.training.data.prefetch import Prefetched
+from jkeras.training.data.reading import read, read_range
 from jkeras.training.types import Logs
 from jkeras.training.data.workers import noted
 
@@ -26,7 +25,6 @@ BYTES_ON_CPU = 2**22  # there each is a part of the process's memory, and a disp
 FEW = 8  # steps of a chunk on CPU at least, though it has more bytes then
 RUNNING = 2  # chunks that dispatches which have not ended may hold
 MOST = 256  # steps
-PAGE = mmap.PAGESIZE  # bytes that the system reads at least
 
 
 def steps_of_chunk(source: ArraySource) -> int:
@@ -35,55 +33,6 @@ def steps_of_chunk(source: ArraySource) -> int:
     of_step = max(of_all * source.batch_size // source.size, 1)
     of_chunk = min(BYTES, max(BYTES_ON_CPU, FEW * of_step)) if on_cpu() else BYTES
     return min(source.num_batches, MOST, of_chunk // of_step)
-
-
-def read(values: Any, rows: np.ndarray, pool: MemoryPool) -> np.ndarray:
-    """Rows of an array in the type that the device has for it, in one pass over them where that can
-    be: in memory that a CPU as the device takes as it is.
-    """
-    out = _room(values, len(rows), pool)
-    if isinstance(values, Stored):
-        values.read_into(rows, out)
-    elif isinstance(values, np.ndarray) and values.dtype == out.dtype:
-        np.take(values, rows, axis=0, out=out, mode="clip")  # "raise" would make a copy
-    else:
-        out[...] = values[rows]
-    return out
-
-
-def read_range(values: Any, rows: slice, pool: MemoryPool) -> np.ndarray:
-    """The same of rows one after another. Those of a memory map for reading are taken as they are,
-    where the device takes them so.
-    """
-    shared = _shared(values, rows)
-    if shared is not None:
-        return shared
-    out = _room(values, rows.stop - rows.start, pool)
-    if isinstance(values, Stored):
-        values.read_range_into(rows, out)
-    else:
-        out[...] = values[rows]
-    return out
-
-
-def _room(values: Any, count: int, pool: MemoryPool) -> np.ndarray:
-    dtype = jax.dtypes.canonicalize_dtype(values.dtype)
-    return pool.aligned((count, *values.shape[1:]), dtype)
-
-
-def _shared(values: Any, rows: slice) -> np.ndarray | None:
-    """Rows of what nothing can write into, once the system has read them; None: they have to be
-    copied.
-    """
-    found = values
-    if isinstance(values, Stored):
-        found = values.in_map(rows)
-    elif isinstance(values, np.ndarray):
-        found = values[rows]
-    if not placement.is_taken_as_it_is(found):
-        return None
-    found.reshape(-1).view(np.uint8)[::PAGE].any()  # or it would read them during a step
-    return found
 
 
 def as_range(rows: np.ndarray, size: int) -> slice | None:
@@ -141,11 +90,14 @@ class ChunkFeed(OrderedFeed):
     def _read(self) -> Iterator[tuple[Batch, jax.Array]]:
         """The chunks from the next step on: (data, rows of each step), all of one size."""
         size = self.steps * self.order.shape[1]
-        for first in range(self.at, self.whole, self.steps):
-            order = self.order[first : first + self.steps]
-            rows = np.minimum(order, self.source.size - 1).ravel()
-            data, places = self._rows(rows, size, first)
-            yield placement.prefetch((data, self._order_within(order, places)), self.source.pool)
+        with helpers():
+            for first in range(self.at, self.whole, self.steps):
+                order = self.order[first : first + self.steps]
+                rows = np.minimum(order, self.source.size - 1).ravel()
+                data, places = self._rows(rows, size, first)
+                yield placement.prefetch(
+                    (data, self._order_within(order, places)), self.source.pool
+                )
 
     def _order_within(self, order: np.ndarray, places: np.ndarray) -> np.ndarray:
         """The rows of each step by their places in the chunk; one past its end is padding."""

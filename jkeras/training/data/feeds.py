@@ -12,11 +12,13 @@ import numpy as np
 
 from jkeras.core.system.host_memory import MemoryPool
 from jkeras.training.data import placement
+from jkeras.training.data.copying import helpers
 from jkeras.training.data.sizes import padded, size_of
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Batch, Source
 from jkeras.training.data.prefetch import Prefetched
+from jkeras.training.data.reading import own_batches
 from jkeras.training.types import Logs
 
 
@@ -204,7 +206,8 @@ class HostFeed:
         batch, valid_rows = filled[0]
         if len(filled) > 1:
             batch = jax.tree_util.tree_map(lambda *parts: np.stack(parts), *(b for b, _ in filled))
-        return placement.prefetch((batch, valid_rows), self._pool), self._state_now()
+        on_devices = placement.prefetch((batch, valid_rows), self._pool, reads_own(self.source))
+        return on_devices, self._state_now()
 
     def _filled(self, batch: Batch) -> tuple[Batch, np.ndarray | None]:
         """A batch at its full size and which of its rows are valid."""
@@ -226,11 +229,19 @@ def batches_of(source: Source, seed: Seed, epoch: int, at: int) -> Iterator[list
     here, and not by who takes them.
     """
     seeds = seed if isinstance(seed, tuple) else (seed,)
+    if reads_own(source):
+        is_one = len(seeds) == 1  # several are laid behind one another first
+        return _side_by_side([own_batches(source, one, epoch, at, is_one) for one in seeds])
     return _side_by_side([source.batches(one, epoch, at) for one in seeds])
 
 
+def reads_own(source: Source) -> bool:
+    """Whether the rows of a source are read into memory that nobody else writes into."""
+    return type(source) is ArraySource
+
+
 def _side_by_side(iterators: list[Iterator[Batch]]) -> Iterator[list[Batch]]:
-    with contextlib.ExitStack() as opened:
+    with helpers(), contextlib.ExitStack() as opened:
         for iterator in iterators:
             opened.callback(iterator.close)
         for batches in zip(*iterators):

@@ -9,6 +9,9 @@ import sys
 import types
 import typing
 
+import jax
+import numpy as np
+
 from jkeras.core.weights import in_tensorflow
 from jkeras.training.data.arrays import as_batch
 from jkeras.training.data.iterator_state import IteratorState, put_back, state_of
@@ -183,7 +186,7 @@ class IteratorSource(Source):
             return
         for number in range(2):
             with noted(number, self.name):
-                self.first += itertools.islice(self.iterator, 1)
+                self.first += map(_copied, itertools.islice(self.iterator, 1))
             self._states.append(state_of(self.iterator))
 
     def _look(self):
@@ -266,6 +269,13 @@ class IteratorSource(Source):
         self._look()
         with noted(0, self.name):
             return as_batch(self.first[0], self.types)
+
+
+def _copied(batch: typing.Any) -> typing.Any:
+    """A batch whose arrays stay as they are where the next one is made in the same memory."""
+    return jax.tree_util.tree_map(
+        lambda value: value.copy() if type(value) is np.ndarray else value, batch
+    )
 
 
 def is_iterator(value: typing.Any) -> bool:

@@ -3,8 +3,9 @@ does anything.
 """
 
 import contextlib
+import functools
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ from jkeras.core.session.planned import here
 from jkeras.core.session.settings import settings
 from jkeras.core.session.spread import spread
 from jkeras.ops.kernels import on_cpu
+from jkeras.training.data.copying import copy_into
 
 Tree = typing.TypeVar("Tree")  # a pytree of arrays
 
@@ -89,49 +91,110 @@ def in_parts() -> bool:
     return jax.process_count() > 1
 
 
-def place(batch: Tree) -> Tree:
+def place(batch: Tree, keep: Callable[[np.ndarray], np.ndarray] | None = None) -> Tree:
     """A batch of the host, cut along its first axis over the devices.
 
     Of a batch that all processes have each puts the rows on its devices that belong there.
+
+    Args:
+        keep: makes of rows such that stay as they are, see `kept`; None: they do.
     """
     if settings.distribution is None:
         return batch
     here(replicated())
     place_array = _place_part if in_parts() else _place_whole
-    return jax.tree_util.tree_map(place_array, batch)
+    return jax.tree_util.tree_map(lambda value: place_array(value, keep), batch)
 
 
-def prefetch(batch: Tree, pool: MemoryPool) -> Tree:
+def prefetch(batch: Tree, pool: MemoryPool, is_own: bool = True) -> Tree:
     """A batch of the host for a step to come: on the devices, where bringing it there costs less
     than it saves.
 
     On a CPU the compiled step takes numpy's arrays as they are, for less. It makes copies of those
     that do not lie as it wants them, in new memory: they are copied here, which may be in a thread
     that is ahead of it, into memory of the pool.
+
+    Args:
+        is_own: whether nobody writes into it.
     """
+    keep = None
+    if on_cpu():
+        keep = functools.partial(kept, pool=pool, is_own=is_own)
     if settings.distribution is not None:
-        return place(batch)
-    if not on_cpu():
+        return place(batch, keep)
+    if keep is None:
         return jax.device_put(batch)
-    return jax.tree_util.tree_map(lambda value: _as_a_cpu_takes_it(value, pool), batch)
+    return jax.tree_util.tree_map(keep, batch)
 
 
-def _as_a_cpu_takes_it(value: typing.Any, pool: MemoryPool) -> typing.Any:
-    if not isinstance(value, np.ndarray) or value.nbytes < SMALLEST or is_aligned(value):
+def kept(value: typing.Any, pool: MemoryPool, is_own: bool = False) -> typing.Any:
+    """An array as a CPU takes it without a copy, that stays as it is: a copy of one that somebody
+    may write into, such as a generator that fills the same one for each batch. The step that reads
+    it may run later.
+
+    >>> values = np.arange(4)
+    >>> constant = kept(values, MemoryPool(1))
+    >>> values[...] = 0
+    >>> constant
+    array([0, 1, 2, 3])
+    """
+    if not isinstance(value, np.ndarray):
         return value
+    is_own = is_own or _is_constant(value)
+    is_small = value.nbytes < SMALLEST
+    if is_own and is_small:
+        return value
+    if is_own and is_aligned(value):
+        return value
+    if is_small:
+        return np.array(value)
     array = pool.aligned(value.shape, jax.dtypes.canonicalize_dtype(value.dtype))
-    array[...] = value
+    copy_into(value, array)
     return array
 
 
-def _place_whole(value: typing.Any) -> jax.Array:
-    return spread(value, layout_of(np.shape(value)))
+def _place_whole(value: typing.Any, keep: Callable[[np.ndarray], np.ndarray] | None) -> jax.Array:
+    layout = layout_of(np.shape(value))
+    if is_placed(value) and value.sharding == layout:
+        return value
+    if keep is None or not isinstance(value, np.ndarray):
+        return spread(value, layout)
+    return jax.make_array_from_callback(value.shape, layout, lambda index: keep(value[index]))
 
 
-def _place_part(value: typing.Any) -> jax.Array:
+def _place_part(value: typing.Any, keep: Callable[[np.ndarray], np.ndarray] | None) -> jax.Array:
     value = np.asarray(value)
     shape = whole_shape(value.shape, settings.distribution.num_model_replicas, jax.process_count())
-    return jax.make_array_from_process_local_data(layout_of(shape), value, shape)
+    if keep is not None:
+        value = keep(value)
+    layout = layout_of(shape)
+    first = _first_row_here(layout, shape, len(value))
+    if first is None:
+        return jax.make_array_from_process_local_data(layout, value, shape)
+
+    def at(index: tuple[slice, ...]) -> np.ndarray:
+        start, stop, _ = index[0].indices(shape[0])
+        return value[(slice(start - first, stop - first), *index[1:])]
+
+    return jax.make_array_from_callback(shape, layout, at)
+
+
+@functools.lru_cache
+def _first_row_here(
+    layout: jax.sharding.Sharding, shape: tuple[int, ...], count: int
+) -> int | None:
+    """The first row of the part of this process, of so many rows; None: they do not follow one
+    another.
+
+    JAX finds out what lies where anew for each array, which takes longer than a small batch does.
+    """
+    places = layout.addressable_devices_indices_map(shape).values()
+    parts = [index[0].indices(shape[0]) for index in places]
+    first = min(start for start, *_ in parts)
+    last = max(stop for _, stop, _ in parts)
+    if last - first != count:
+        return None
+    return first
 
 
 def whole_shape(shape: tuple[int, ...], replicas: int, processes: int) -> tuple[int, ...]:

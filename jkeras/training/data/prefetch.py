@@ -31,7 +31,10 @@ class Prefetched:
     ) -> None:
         self.iterator = iterator
         self.prepare = prepare
-        self.ready = queue.Queue(depth)  # of (item, error)
+        self.ready = queue.SimpleQueue()  # of (item, error)
+        self.places = queue.SimpleQueue()  # one for each that may wait
+        for _ in range(depth):
+            self.places.put(None)
         self.stopped = threading.Event()
         self.ended = False
         # scopes that are open where the items are consumed hold for making them
@@ -57,11 +60,9 @@ class Prefetched:
                 self.iterator.close()
 
     def _put(self, entry: tuple[typing.Any, BaseException | None]) -> None:
-        while not self.stopped.is_set():
-            try:
-                return self.ready.put(entry, timeout=0.1)
-            except queue.Full:
-                continue
+        self.places.get()
+        if not self.stopped.is_set():
+            self.ready.put(entry)
 
     def __iter__(self) -> "Prefetched":
         return self
@@ -70,6 +71,7 @@ class Prefetched:
         if self.ended:
             raise StopIteration
         item, error = self.ready.get()
+        self.places.put(None)
         if error is not None:
             self.ended = True
             self.close()
@@ -79,5 +81,6 @@ class Prefetched:
     def close(self) -> None:
         """Stops the thread, after the item that it is making."""
         self.stopped.set()
+        self.places.put(None)  # or it would wait for one
         if threading.current_thread() is not self.thread:
             self.thread.join()

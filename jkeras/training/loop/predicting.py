@@ -55,14 +55,17 @@ def _outputs(
     step = done = 0
     model.stop_predicting = False
     while not model.stop_predicting:
-        several = list(itertools.islice(batches, execution))
-        if not several:
+        first = next(batches, None)
+        if first is None:
             source.end_epoch()
             warn_of_short_data(done, steps, "`steps`", execution)
             break
         callbacks.on_predict_batch_begin(step)
-        outputs = concatenate([predict(batch, size) for batch, *_ in several])
-        done += len(several)
+        # one after another, since a generator may fill the same array for the next one
+        several = itertools.chain([first], itertools.islice(batches, execution - 1))
+        found = [predict(batch, size) for batch, *_ in several]
+        outputs = concatenate(found)
+        done += len(found)
         step += execution  # as Keras counts, also where the data end
         callbacks.on_predict_batch_end(step - 1, {"outputs": outputs})
         yield outputs
