@@ -16,20 +16,21 @@ import re
 import tempfile
 
 from benchmarks import kept, runner
-from benchmarks.compiled import TYPES, cycles
+from benchmarks.compiled import TYPES
+from benchmarks.compiling import cycles
 from jkeras.ops import recurrent_kernels
 
 STEPS = 128
 CELLS = ("LSTM", "GRU")
-SIZES = ((64, 64), (64, 512), (256, 512), (8, 1024))  # of a batch, units
+SIZES = ((64, 64), (256, 64), (64, 512), (256, 512), (8, 1024))  # of a batch, units
 BUNDLE = re.compile(r"^ *(?:0x[0-9a-f]+|\d+) +(?:[A-Z]{2})?: +(>*) *\{", re.MULTILINE)
 KERNEL = re.compile(r'%(\S+) = .*custom_call_target="tpu_custom_call"')
 BOUNDS = re.compile(r"iteration_bounds: \(([\d, ]+)\)")
 
 
 def of_schedules(folder, kernels):
-    """The cycles of kernels, by name, whose schedules are in a folder: their grid, blocks of rows by
-    blocks of steps, runs as often as it says, and the loop inside of it once for each step.
+    """The cycles of kernels, by name, whose schedules are in a folder. Their grid, blocks of rows
+    by blocks of steps, runs as often as it says, and the loop inside of it once for each step.
     """
     total = 0
     for name in kernels:

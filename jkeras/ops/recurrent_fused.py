@@ -96,7 +96,7 @@ def _by_pallas(
     units = kernel.shape[0]
     if kernel.dtype not in (jnp.float32, jnp.bfloat16):
         return None
-    wide = units + -units % recurrent_kernels.LANES
+    wide = units + -units % recurrent_kernels.HALF
     shape = (inputs.shape[0], _rows_of_device(inputs.shape[1]), cell.gates * wide)
     loop = recurrent_kernels.loop_for(cell, shape, kernel.dtype, is_interpreted())
     if loop is None:

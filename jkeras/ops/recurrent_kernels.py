@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from jkeras.core.weights.types import Structure
 from jkeras.ops.second_order import with_derivatives_of
 
-LANES = 128  # of a TPU; units are padded to a multiple
+LANES = 128  # of a TPU
+HALF = 64  # of the lanes: units are padded to a multiple
 SCOPED = 12 * 2**20  # bytes of the core's memory that a kernel takes; the compiler offers 16 MiB
 TILE = 16  # rows of bfloat16
 MOST_STEPS = 8  # of a block

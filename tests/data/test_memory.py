@@ -311,3 +311,16 @@ def test_an_error_in_a_thread_comes_when_all_have_ended(monkeypatch):
     with pytest.raises(OSError, match="the disk"), copying.helpers():
         copying.in_parts(copy, np.zeros((9, 8)), 1)
     assert sorted(ended) == [3, 6]
+
+
+def test_helpers_that_end_in_another_order():
+    """As generators in one thread may: what is open copies, and nothing asks a pool that ended."""
+    values = np.arange(2**22, dtype="float32").reshape(8, -1)
+    first, second = copying.helpers(), copying.helpers()
+    first.__enter__()
+    second.__enter__()
+    for opened in (first, second):
+        opened.__exit__(None, None, None)
+        out = np.empty_like(values)
+        copying.in_parts(lambda part, out=out: np.copyto(out[part], values[part]), out, 2**20)
+        np.testing.assert_array_equal(out, values)

@@ -25,13 +25,13 @@ def helpers() -> Iterator[None]:
     >>> with helpers():
     ...     copy_into(np.arange(3), np.zeros(3))
     """
-    before = getattr(_of_thread, "pool", None)
+    opened = vars(_of_thread).setdefault("pools", [])
     with concurrent.futures.ThreadPoolExecutor(MOST_THREADS, "jkeras-copy") as pool:
-        _of_thread.pool = pool  # which starts a thread when there is something to do
+        opened.append(pool)  # which starts a thread when there is something to do
         try:
             yield
         finally:
-            _of_thread.pool = before
+            opened.remove(pool)  # generators may end in another order than they began
 
 
 def copy_into(values: Any, out: np.ndarray) -> None:
@@ -53,13 +53,13 @@ def in_parts(copy: Callable[[slice], Any], out: np.ndarray, fewest: int) -> None
         fewest: bytes of a part.
     """
     parts = min(MOST_THREADS, _cores(), len(out), out.nbytes // fewest)
-    pool = getattr(_of_thread, "pool", None)
-    if pool is None or parts < 2:
+    pools = getattr(_of_thread, "pools", ())
+    if not pools or parts < 2:
         copy(slice(None))
         return
     ends = [number * len(out) // parts for number in range(parts + 1)]
     first, *others = map(slice, ends, ends[1:])
-    running = [pool.submit(copy, part) for part in others]
+    running = [pools[-1].submit(copy, part) for part in others]
     try:
         copy(first)
     finally:
