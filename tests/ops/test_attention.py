@@ -207,3 +207,15 @@ def test_what_reads_programs_sees_no_kernel():
     attend = lambda x: ops.dot_product_attention(x, x, x, is_causal=True)
     with traced_for("tpu"):
         assert are_independent(attend, batch=np.ones((2, 512, 1, 8), "float32"))
+
+
+@pytest.mark.parametrize("name", ["padding", "packed", "all"])
+def test_what_is_computed_again_for_the_gradient(name):
+    """The kernel inside of `jax.checkpoint`, as `compile(remat=True)` has it."""
+    sizes, case = CASES[name]
+    x = numbers("float32", **SIZES | sizes)
+    found, expected = (
+        results(jax.checkpoint(lambda x, by=by: attend(by, case, x)), x) for by in BOTH
+    )
+    for mine, other in zip(found, expected):
+        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-4)

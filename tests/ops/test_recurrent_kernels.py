@@ -228,3 +228,15 @@ def test_cudnn_that_has_to_run(library, options):
     with pytest.raises(ValueError, match="use_cudnn=True"):
         layer(X)
     assert library.layers.GRU(2, use_cudnn=True)(X).shape == (4, 2)
+
+
+@pytest.mark.parametrize("cell", [layers.LSTM, layers.GRU])
+def test_what_is_computed_again_for_the_gradient(cell):
+    run, weights = runner(lambda: cell(6, return_sequences=True), MASK)
+
+    def of_checkpoint(platform):
+        with traced_for(platform):
+            again = jax.checkpoint(lambda weights, x: run(weights, x)[0])
+            return jax.jit(jax.value_and_grad(again, (0, 1)))(weights, X)
+
+    assert_close(of_checkpoint("interpreter"), of_checkpoint("cpu"), 2e-6)
