@@ -656,14 +656,41 @@ def chips(results: Results) -> str:
 # ---------------------------------------------------------------- docs/data-at-rate.md
 
 
+SETS_OF_ROWS = {"images": "Images of 64x64x3 bytes", "rows": "Rows of 768 numbers in float32"}
+
+
 def data_rate(results: Results) -> str:
     """How fast data of each kind reaches a training: a table for each set of rows."""
-    titles = {"images": "Images of 64x64x3 bytes", "rows": "Rows of 768 numbers in float32"}
     tables = []
-    for name, title in titles.items():
+    for name, title in SETS_OF_ROWS.items():
         found = results.found("data_rate", name)
         tables.append(f"{title}:\n\n{_rates(found)}")
     return "\n\n".join(tables)
+
+
+def data_rate_launched(results: Results) -> str:
+    """The same of one training over several processes."""
+    tables = []
+    for name, title in SETS_OF_ROWS.items():
+        found = results.found("data_rate", f"{name}_launched")
+        tables.append(f"{title}:\n\n{_launched_rates(found)}")
+    return "\n\n".join(tables)
+
+
+def _launched_rates(found: dict) -> str:
+    head = [""]
+    for number in found:
+        processes = f"{number} process" if number == "1" else number
+        head += [f"{processes}: MB/s", f"{number}: of its loop", f"{number}: of `np.memmap`"]
+    rows = []
+    for kind in found["1"]:
+        cells = [kind]
+        for each in found.values():
+            one = each[kind]
+            cells += [f"{one['bytes_per_second'] / 1e6:,.0f}", _both_times(one, "of_reader")]
+            cells += [_both_times(one, "of_memmap")]
+        rows.append(cells)
+    return _table(head, rows)
 
 
 def _rates(found: dict) -> str:
@@ -825,7 +852,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
         one.__name__: one
         for one in (
             *(examples, packages, sanity, quantus, structure, backbones, types),
-            *(data_rate, decoder, devices, pods, half, offload, attention),
+            *(data_rate, data_rate_launched, decoder, devices, pods, half, offload, attention),
             *(laplace, laplace_torch, boston, peers, compiled, gpus, splash, recurrent, chips),
             *(compiled_pods, collectives, planned),
             *(clipping, microbatches, accuracy, account, audit),

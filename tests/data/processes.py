@@ -49,6 +49,29 @@ def in_maps(rows):
     return found
 
 
+class Noted:
+    """Rows in a file that notes which of them are read."""
+
+    shape, dtype = X[:40].shape, X.dtype
+
+    def __init__(self):
+        self.read = set()
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, rows):
+        self.read.update(np.arange(40)[rows].tolist())
+        return X[:40][rows]
+
+
+def rows_read():
+    """How many rows behind the first batch, which is looked at for its shapes, are read."""
+    rows = Noted()
+    trained(x=rows, y=Y[:40], batch_size=BATCH, shuffle=False)
+    return len([row for row in rows.read if row >= BATCH])
+
+
 def trained(data=None, steps=None, **options):
     jkeras.utils.clear_session()
     jkeras.utils.set_random_seed(3)
@@ -85,6 +108,7 @@ def run(index=None, address=None):
             out[f"arrays {size} {shuffle}"] = trained(shuffle=shuffle, seed=1, **rows)
             out[f"map {size} {shuffle}"] = trained(shuffle=shuffle, seed=1, **in_maps(rows))
     if index is not None:
+        out["rows read"] = rows_read()
         dist.set_distribution(dist.DataParallel(auto_shard_dataset=False))
     out["own"] = trained(Batches(40, processes, int(index or 0)))
     parts = np.split(X[:12], processes)  # six rows for each process, in batches of four and of two

@@ -228,6 +228,7 @@ def aligned_copy(array):
     return found
 
 
+@pytest.mark.promise("They may fill the same array for each batch")
 @pytest.mark.parametrize("smallest", [0, 2**30])
 def test_a_batch_stays_as_it_is_where_a_generator_fills_the_same_arrays(monkeypatch, smallest):
     """A step may run when the generator has gone on: all see what was yielded."""
