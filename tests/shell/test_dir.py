@@ -16,7 +16,7 @@ LAYERS = (
 )
 MODELS = (
     "adversarial compile_seconds ensemble_members generate load_train_state lora member "
-    "microbatches nonfinite "
+    "microbatches loss_chunks nonfinite "
     "nonfinite_steps plan precompile privacy privacy_account privacy_spent stop_evaluating "
     "stop_predicting stop_training input_names input_shape operations output_names output_shape "
     "quantization_summary"  # of Keras 3.16

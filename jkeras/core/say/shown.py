@@ -35,7 +35,7 @@ FAMILIES = """
     change_labels change_masks check convert_weight disturb encoding indices
     mask_shape memory merge merged_shape move move_boxes project rank recolor
     recur resize
-    rows sample scores size_of states_for use_cudnn words
+    rows sample scores size_of states_for use_cudnn has_cudnn words
 """
 LAYER = frozenset((RUNNING + MODELS + KERNELS + FAMILIES).split())
 OPTIMIZER = frozenset(
