@@ -366,3 +366,13 @@ def _with_values(tree, path, values):
     if not path:
         return {**tree, **values}
     return {**tree, path[0]: _with_values(tree.get(path[0], {}), path[1:], values)}
+
+
+def is_abstract() -> bool:
+    """Whether layers are met in a pass on shapes alone.
+
+    >>> is_abstract()
+    False
+    """
+    flow = current_flow()
+    return flow is not None and flow.abstract

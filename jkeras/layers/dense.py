@@ -105,7 +105,6 @@ class Dense(CalibratedLayer, announces_compute_dtype=True, is_batchwise=True):
     @staticmethod
     def _logits(w: Mapping[str, Any], x: jax.Array) -> jax.Array:
         """What is before the activation, of some positions."""
-        y = contract_last(x, w["kernel"])
         if "bias" in w:
-            return y + w["bias"]
-        return y
+            return affine(x, w["kernel"], w["bias"])
+        return contract_last(x, w["kernel"])

@@ -9,7 +9,7 @@ import jax
 
 from jkeras import ops
 from jkeras.core.graph import inference
-from jkeras.core.run.building import is_abstract
+from jkeras.kernel.scope import is_abstract
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer

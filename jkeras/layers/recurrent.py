@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jkeras.core.graph import inference
 from jkeras.core.names import registry, typed
-from jkeras.core.run.building import is_abstract
+from jkeras.kernel.scope import is_abstract
 from jkeras.core.session.keras_version import is_316
 from jkeras.core.errors import explain
 from jkeras.core.graph.input_spec import InputSpec

@@ -10,7 +10,7 @@ from jkeras.core.graph.halves import ForDecoder, ForEncoder, run_half
 from jkeras.core.names import registry
 from jkeras.core.graph.graph import history_of, node_of, nodes_of, operation_of
 from jkeras.core.graph.keras_tensor import KerasTensor, any_symbolic, map_tensors, one_or_list
-from jkeras.core.run.building import is_abstract
+from jkeras.kernel.scope import is_abstract
 from jkeras.core.run.call import target_of
 from jkeras.core.errors import suggestion
 from jkeras.core.names.registry import TensorReference

@@ -9,7 +9,7 @@ import numpy as np
 
 from jkeras.core.graph.by_identity import ByIdentity
 from jkeras.core.graph import inference, keras_tensor
-from jkeras.core.run.building import is_abstract
+from jkeras.kernel.scope import is_abstract
 from jkeras.core.names.dtypes import is_float
 from jkeras.core.errors import explain
 from jkeras.core.graph.graph import operation_of

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from jkeras.core.errors import ArgumentError
 from jkeras.core.graph import keras_tensor
 from jkeras.core.names import registry
-from jkeras.core.run.building import as_tuples, build_scope, is_abstract, known
+from jkeras.core.run.building import as_tuples, build_scope, known
+from jkeras.kernel.scope import is_abstract
 from jkeras.core.graph.graph import operation_of
 from jkeras.core.graph.host_numbers import InputTypes
 from jkeras.core.layer import Composite, Layer

@@ -20,12 +20,11 @@ from jkeras.ops.attention_plain import (
     seen,
     sees_nothing,
 )
-from jkeras.ops.kernels import is_interpreted
+from jkeras.ops.kernels import LANES, is_interpreted
 from jkeras.ops.mesh_axes import batch_axes, cutting, free_axes, is_one_program, manual_axes
 from jkeras.ops.second_order import with_derivatives_of
 
 SHORTEST = 512  # positions; below, XLA's own fusion of the plain form is as fast
-LANES = 128  # of a TPU; lengths and head sizes are multiples
 LARGEST_BLOCK = 512
 
 

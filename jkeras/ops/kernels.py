@@ -24,6 +24,7 @@ from jkeras.core.weights.types import Function, Padding, PartialShape, PerAxis, 
 
 # along one axis; larger windows, where the plain form catches up, would compile slowly
 LARGEST_WINDOW = 16
+LANES = 128  # of a TPU, which kernels for it fill up
 
 
 class _Target(typing.NamedTuple):

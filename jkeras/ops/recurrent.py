@@ -11,9 +11,10 @@ import numpy as np
 from jax import lax
 
 from jkeras.ops.kernels import for_onnx, inside_loop, on_cpu
-from jkeras.ops.recurrent_fused import Fused, only_shapes, run_fused
+from jkeras.ops.recurrent_fused import Fused, run_fused
 from jkeras.ops.recurrent_split import Split, pays_split, run_split
 from jkeras.core.weights.types import Function, Structure
+from jkeras.kernel.scope import is_abstract
 
 
 class Step(typing.NamedTuple):
@@ -101,7 +102,7 @@ def scan(
 
 def _check_demand(layer: typing.Any) -> None:
     """Raises ValueError where a layer's loop has to be a kernel, as could be."""
-    if layer.has_cudnn and not only_shapes():
+    if layer.has_cudnn and not is_abstract():
         raise ValueError(
             f"LSTM {layer.name!r}: expected a loop that cuDNN takes: on an NVIDIA GPU, in float32, "
             "with tanh, sigmoid and a bias, without a mask, `unroll` and `recurrent_dropout`. "

@@ -72,12 +72,5 @@ def _called(
     return jnp.swapaxes(y, 0, 1), (last_h[0], last_c[0])
 
 
-def _slowly(
-    inputs: jax.Array,
-    kernel: jax.Array,
-    recurrent_kernel: jax.Array,
-    bias: jax.Array,
-    h: jax.Array,
-    c: jax.Array,
-) -> tuple[jax.Array, Arrays]:
-    return by_xla(LSTM, inputs @ kernel, recurrent_kernel, bias, h, c, valid=None)
+def _slowly(inputs: jax.Array, kernel: jax.Array, *others: jax.Array) -> tuple[jax.Array, Arrays]:
+    return by_xla(LSTM, inputs @ kernel, *others, valid=None)

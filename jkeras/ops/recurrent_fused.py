@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
 from jkeras.core.weights.types import Function, Structure
-from jkeras.kernel.scope import current_flow
+from jkeras.kernel.scope import is_abstract
 from jkeras.ops import recurrent_cudnn, recurrent_kernels
 from jkeras.ops.kernels import is_interpreted, is_static, on_nvidia_gpu, on_tpu
 from jkeras.ops.mesh_axes import (
@@ -58,19 +58,13 @@ def run_fused(
         project: gives what the step needs of its inputs, of all steps at once.
         valid: (time, batch), whether a step counts; None: all.
     """
-    if only_shapes() or not is_static(inputs.shape):
+    if is_abstract() or not is_static(inputs.shape):
         return None
     if on_tpu():
         return _by_pallas(fused, project, inputs, states, valid)
     if on_nvidia_gpu() and valid is None:
         return _by_cudnn(fused, inputs, states)
     return None
-
-
-def only_shapes() -> bool:
-    """Whether only shapes are looked for, which XLA's loop gives sooner."""
-    flow = current_flow()
-    return flow is not None and flow.abstract
 
 
 def _by_cudnn(fused: Fused, inputs: jax.Array, states: list[jax.Array]) -> Found | None:

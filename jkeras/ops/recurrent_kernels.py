@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.weights.types import Structure
+from jkeras.ops.kernels import LANES
 from jkeras.ops.second_order import with_derivatives_of
 
-LANES = 128  # of a TPU
 HALF = 64  # of the lanes: units are padded to a multiple
 SCOPED = 12 * 2**20  # bytes of the core's memory that a kernel takes; the compiler offers 16 MiB
 TILE = 16  # rows of bfloat16
@@ -34,12 +34,14 @@ class Cell(typing.NamedTuple):
             state are (rows, gates * units), saved is (rows, 4 * units).
         retreat: `(saved, last state before, gradients of the new states) -> (gradients, gradients
             of inner, gradients of the states but for inner)`; the first are (rows, 4 * units).
+        apart: `gradients -> (those of z, those of inner)`, of all steps.
     """
 
     gates: int
     states: int
     advance: Callable
     retreat: Callable
+    apart: Callable
 
 
 # ---------------------------------------------------------------- the cells
@@ -91,8 +93,14 @@ def _gru_back(
     return jnp.concatenate([inner, dc], axis=-1), inner, (dh * u,)
 
 
-LSTM = Cell(4, 2, _lstm, _lstm_back)
-GRU = Cell(3, 1, _gru, _gru_back)
+def _gru_apart(found: jax.Array) -> tuple[jax.Array, jax.Array]:
+    of_update, of_reset, of_inner, of_candidate = jnp.split(found, 4, axis=-1)
+    of_z = jnp.concatenate([of_update, of_reset, of_candidate], axis=-1)
+    return of_z, found[..., : -of_inner.shape[-1]]
+
+
+LSTM = Cell(4, 2, _lstm, _lstm_back, lambda found: (found, found))
+GRU = Cell(3, 1, _gru, _gru_back, _gru_apart)
 
 
 # ---------------------------------------------------------------- the loop
@@ -248,12 +256,7 @@ def _run_backwards(loop: Loop, residuals: Structure, cotangents: Structure) -> S
     (results, kernel, bias, firsts, valid), (of_y, of_lasts) = residuals, cotangents
     y, steps = results["y"], (results["saved"], results["before"], of_y, valid)
     found, of_firsts = _backwards(loop, steps, kernel, of_lasts)
-    width = kernel.shape[1]
-    of_z, of_inner = found[..., :width], found
-    if loop.cell is GRU:
-        units = kernel.shape[0]
-        of_z = jnp.concatenate([found[..., : 2 * units], found[..., 3 * units :]], axis=-1)
-        of_inner = found[..., :width]
+    of_z, of_inner = loop.cell.apart(found)
     # two products in place of one: the states before the steps are never put together
     of_kernel = _outer(y[:-1], of_inner[1:]) + _outer(firsts[0][None], of_inner[:1])
     of_bias = jnp.sum(of_inner, (0, 1), dtype="float32").astype(bias.dtype)

@@ -27,9 +27,11 @@ def assert_selected(function, *arguments, positions=POSITIONS):
     whole = jax.tree_util.tree_leaves(function(*arguments))
     first, *others = selected(function, *arguments, positions=positions)
     rows = np.arange(len(positions))
-    np.testing.assert_allclose(first[:, 0], whole[0][rows, positions], rtol=2e-5, atol=5e-6)
+    # sums are added up in another order: what is left of large numbers is as far as these are
+    near = 1e-6 * max(1, np.abs(whole[0]).max())
+    np.testing.assert_allclose(first[:, 0], whole[0][rows, positions], rtol=2e-5, atol=near)
     for found, expected in zip(others, whole[1:]):
-        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=5e-6)
+        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
 
 
 def causal(x, mask=None):

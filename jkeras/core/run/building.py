@@ -6,13 +6,13 @@ import inspect
 
 import jax
 
+from jkeras.kernel.scope import is_abstract
 from jkeras.core.graph import inference, keras_tensor
 from jkeras.core.names import naming
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.run.call import target_of
 from jkeras.core.errors import place_of
 from jkeras.core.weights.module import TrackedDict, TrackedList
-from jkeras.kernel.scope import current_flow
 from jkeras.kernel.spec import Spec
 
 
@@ -60,12 +60,6 @@ def attributes(module):
         else:
             copies[name] = value
     return copies
-
-
-def is_abstract():
-    """Whether layers are met in a run on shapes alone."""
-    flow = current_flow()
-    return flow is not None and flow.abstract
 
 
 def known(shapes):
