@@ -133,8 +133,9 @@ def _of_scan(eqn: "JaxprEqn", wanted: list[bool]) -> Live:
     for them.
     """
     body = eqn.params["jaxpr"].jaxpr
-    consts, carried = eqn.params["num_consts"], eqn.params["num_carry"]
-    begin, end = consts, consts + carried
+    carried = _same_at_each_step(eqn.outvars, body.outvars)
+    end = _same_at_each_step(eqn.invars, body.invars)
+    begin = end - carried
     live = _of_program(body, wanted)
     while any(live.inputs[begin + i] and not wanted[i] for i in range(carried)):
         both = [one or other for one, other in zip(wanted, live.inputs[begin:end])]
@@ -143,6 +144,13 @@ def _of_scan(eqn: "JaxprEqn", wanted: list[bool]) -> Live:
     times = eqn.params["length"]
     counts = Counter({dtype: times * count for dtype, count in live.counts.items()})
     return Live(counts, [*live.inputs[:begin], *wanted[:carried], *live.inputs[end:]])
+
+
+def _same_at_each_step(outer: Sequence[Any], inner: Sequence[Any]) -> int:
+    """How many values of a loop are no rows of an array, one for each step: these come last, and
+    have one more dimension outside. What JAX names the counts differs by its version.
+    """
+    return sum(len(a.aval.shape) == len(b.aval.shape) for a, b in zip(outer, inner))
 
 
 def _of_product(eqn: "JaxprEqn") -> int:
