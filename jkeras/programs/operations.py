@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jkeras.programs.calls import call_of, inner_jaxprs
+from jkeras.programs.calls import call_of, inner_jaxprs, scan_counts
 from jkeras.programs.primitives import Kind, facts_of
 from jkeras.programs.walk import is_literal, operations
 
@@ -133,24 +133,18 @@ def _of_scan(eqn: "JaxprEqn", wanted: list[bool]) -> Live:
     for them.
     """
     body = eqn.params["jaxpr"].jaxpr
-    carried = _same_at_each_step(eqn.outvars, body.outvars)
-    end = _same_at_each_step(eqn.invars, body.invars)
-    begin = end - carried
-    live = _of_program(body, wanted)
-    while any(live.inputs[begin + i] and not wanted[i] for i in range(carried)):
-        both = [one or other for one, other in zip(wanted, live.inputs[begin:end])]
+    counts = scan_counts(body, [v.aval for v in eqn.invars], [v.aval for v in eqn.outvars])
+    consts, carried = counts or (0, 0)
+    end = consts + carried
+    live = _of_program(body, wanted if counts else [True] * len(wanted))
+    while any(live.inputs[consts + i] and not wanted[i] for i in range(carried)):
+        both = [one or other for one, other in zip(wanted, live.inputs[consts:end])]
         wanted = [*both, *wanted[carried:]]
         live = _of_program(body, wanted)
     times = eqn.params["length"]
-    counts = Counter({dtype: times * count for dtype, count in live.counts.items()})
-    return Live(counts, [*live.inputs[:begin], *wanted[:carried], *live.inputs[end:]])
-
-
-def _same_at_each_step(outer: Sequence[Any], inner: Sequence[Any]) -> int:
-    """How many values of a loop are no rows of an array, one for each step: these come last, and
-    have one more dimension outside. What JAX names the counts differs by its version.
-    """
-    return sum(len(a.aval.shape) == len(b.aval.shape) for a, b in zip(outer, inner))
+    total = Counter({dtype: times * count for dtype, count in live.counts.items()})
+    inputs = [*live.inputs[:consts], *wanted[:carried], *live.inputs[end:]]
+    return Live(total, inputs if counts else [True] * len(inputs))
 
 
 def _of_product(eqn: "JaxprEqn") -> int:

@@ -84,7 +84,7 @@ def test_who_passes_the_randomization_of_parameters():
     loss = jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(jkeras.optimizers.Adam(3e-3), loss, metrics=["accuracy"])
     model.fit(x, y, epochs=40, verbose=0)
-    # 0.90 to 0.94, by the seed: the bits of a training, and what they come to, are those of the processor
+    # 0.90 to 0.94 by the seed: the bits of a training are those of the processor
     assert model.evaluate(x_test, y_test, verbose=0)[1] > 0.85
     given = {"target": y_test[:40], "rng": 1}
     images = x_test[:40]

@@ -85,6 +85,17 @@ def test_what_no_output_needs_is_no_operation():
     assert operations(jax.checkpoint(only("count")), x, w) == 0
 
 
+def test_a_loop_whose_carried_values_do_not_show_counts_whole(monkeypatch):
+    """As with a JAX that writes loops in another way."""
+    monkeypatch.setattr(jkeras.programs.operations, "scan_counts", lambda *given: None)
+    x, w = np.ones((2, 4)), np.ones((4, 4))
+
+    def rows(x, w):
+        return jax.lax.scan(lambda x, _: (x @ w, x @ w), x, None, length=7)[1]
+
+    assert operations(rows, x, w) == 7 * 2 * (2 * 2 * 4 * 4)
+
+
 @pytest.mark.parametrize(
     "function", [lambda x, w: jax.nn.relu(x) @ w, lambda x, w: jnp.tanh(x @ w)]
 )
