@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import functools
+import inspect
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from jkeras.plans.plan import Plan, size_in_words
 from jkeras.plans.planning import check_sizes_known, of_rows
 from jkeras.training.shell.compilable import Compilable
 from jkeras.training.shell.remat_blocks import set_remat
+from jkeras.training.step.batch_loss import NoChunks
 from jkeras.training.step.building import input_shapes, input_specs
 from jkeras.training.step.compiled import Compilation
 from jkeras.training.step.nonfinite import counter
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 SHARED_BY = (2, 4, 8)  # devices that have a layer together
 REMAT = ("dots_with_no_batch_dims_saveable", True)  # the one that computes less again comes first
 MOST_MICROBATCHES = 16
+CHUNKS = {"loss_chunks": 8}  # of a language model's loss
 Options = dict[str, Any]  # arguments of `compile`
 Maker = Callable[[], Distribution] | None  # of a distribution; None: there is one device
 BEST = 3  # choices that are printed
@@ -44,7 +48,7 @@ class Choice:
     Attributes:
         layout: how it lies on the devices, in words.
         rows: of a batch, on all devices together.
-        options: for `compile`: "remat", "microbatches".
+        options: for `compile`: "remat", "microbatches", "loss_chunks".
         plan: of a step; None where the compiler refused it for another reason than its memory.
         reason: why it cannot be taken; "": it can.
         make_distribution: makes the distribution; None: there is one device.
@@ -127,9 +131,10 @@ def recommend(
     nothing is run.
 
     Tried are layouts (the batch in parts, weights in parts, layers in parts), and for each, until
-    it fits, what is computed again for the gradient, microbatches, and the optimizer's state in the
-    memory of the host. Those are ordered by the rows that a second takes at most, by what the chips
-    can do: see `Plan.roofline`. That is no measurement: what comes close together should be run.
+    it fits, the loss of a language model in chunks, what is computed again for the gradient,
+    microbatches, and the optimizer's state in the memory of the host. Those are ordered by the rows
+    that a second takes at most, by what the chips can do: see `Plan.roofline`. That is no
+    measurement: what comes close together should be run.
 
     Args:
         model: a compiled model that can be cloned, or a function that makes one: it is called with
@@ -164,7 +169,7 @@ def recommend(
     check_whole("most", most, at_least=1)
     sizes = _sizes(model, batch, tokens, length)
     make, shapes = _maker(model, length)
-    search = _Search(make, shapes, y, most, verbose)
+    search = _Search(make, shapes, y, most, verbose, _takes_chunks(model))
     layouts = list(_layouts(topology))
     tried = [choice for layout in layouts for choice in search.of(layout, sizes)]
     if not tried:
@@ -240,7 +245,7 @@ def _maker(
     return functools.partial(_cloned, model), of_model
 
 
-def _cloned(model: "Trainer", remat: bool | str | None = None, microbatches: int = 1) -> "Trainer":
+def _cloned(model: "Trainer", remat: bool | str | None = None, **changed: int) -> "Trainer":
     """A clone that is compiled likewise, but for what is said.
 
     Raises:
@@ -253,14 +258,14 @@ def _cloned(model: "Trainer", remat: bool | str | None = None, microbatches: int
         raise ValueError(explain("recommend", wanted, readable(error))) from error
     if not twin.compiled:
         raise ValueError(explain("recommend", wanted, f"model '{model.name}'"))
-    twin.set_untracked(compilation=_likewise(model, twin, microbatches))
+    twin.set_untracked(compilation=_likewise(model, twin, changed))
     if remat is not None:
         set_remat(twin, remat)
     return twin
 
 
-def _likewise(model: "Trainer", twin: "Trainer", microbatches: int) -> Compilation:
-    """What a clone is compiled with: what no config has is the model's, too.
+def _likewise(model: "Trainer", twin: "Trainer", changed: dict[str, int]) -> Compilation:
+    """What a clone is compiled with: what no config has is the model's, too, but for what changes.
 
     Raises:
         ValueError: the model is trained with privacy, whose account is of one model.
@@ -269,15 +274,16 @@ def _likewise(model: "Trainer", twin: "Trainer", microbatches: int) -> Compilati
     if said.privacy is not None:
         wanted = "a function that makes the model, for one with `privacy`"
         raise ValueError(explain("recommend", wanted, f"model '{model.name}'"))
-    return dataclasses.replace(
+    other = dataclasses.replace(
         twin.compilation,
-        microbatches=microbatches,
+        microbatches=1,
         loss_chunks=said.loss_chunks,
         nonfinite=said.nonfinite,
         nonfinite_steps=said.nonfinite and counter(),
         adversarial=said.adversarial,
         links=said.links,
     )
+    return dataclasses.replace(other, **changed)
 
 
 # ---------------------------------------------------------------- what is tried
@@ -346,6 +352,7 @@ class _Search:
     Args:
         make: makes the model, given arguments for `compile`.
         shapes: gives the batch of so many rows.
+        takes_chunks: whether the loss may be tried in chunks.
     """
 
     def __init__(
@@ -355,12 +362,14 @@ class _Search:
         y: Structure,
         most: int,
         verbose: int,
+        takes_chunks: bool,
     ) -> None:
         self.make = make
         self.shapes = shapes
         self.y = y
         self.left = most
         self.verbose = verbose
+        self.takes_chunks = takes_chunks
 
     def of(self, layout: Placement, sizes: Sequence[int]) -> Iterator[Choice]:
         """What is tried of a layout, for each number of rows until it fits."""
@@ -373,17 +382,33 @@ class _Search:
         yield from plain
         if not plain or plain[0].fits or isinstance(layout.topology, OnPaper):
             return
+        base = yield from self._in_chunks(layout, rows, plain[0])
         # both take time: that of operations, or that of reading weights again
-        again = yield from self._first(layout, rows, [{"remat": remat} for remat in REMAT])
-        halves = list(_microbatches(rows // layout.parts))
-        yield from self._first(layout, rows, [{"microbatches": count} for count in halves])
+        again = yield from self._first(layout, rows, [{**base, "remat": remat} for remat in REMAT])
+        halves = [{**base, "microbatches": n} for n in _microbatches(rows // layout.parts)]
+        yield from self._first(layout, rows, halves)
         if again:
             return
-        both = [{"remat": True, "microbatches": count} for count in halves]
+        both = [{**options, "remat": True} for options in halves]
         found = yield from self._first(layout, rows, both)
         if not found and layout.offloaded is not None:
-            yield from self._choice(layout, layout.offloaded, rows, {"remat": True})
-            yield from self._choice(layout, layout.offloaded, rows, both[-1] if both else {})
+            yield from self._choice(layout, layout.offloaded, rows, {**base, "remat": True})
+            yield from self._choice(layout, layout.offloaded, rows, both[-1] if both else base)
+
+    def _in_chunks(
+        self, layout: Placement, rows: int, plain: Choice
+    ) -> Generator[Choice, None, Options]:
+        """Yields a choice with the loss in chunks, where that has an effect; returns the options
+        that what is tried next has as well: chunks, where these alone save memory, and not enough.
+        """
+        if not self.takes_chunks:
+            return {}
+        for choice in self._choice(layout, layout.make, rows, CHUNKS):
+            yield choice
+            if choice.plan is None or choice.fits or plain.plan is None:
+                return {}
+            return CHUNKS if choice.plan.needed < plain.plan.needed else {}
+        return {}
 
     def _first(
         self, layout: Placement, rows: int, many: Sequence[Options]
@@ -397,14 +422,21 @@ class _Search:
         return False
 
     def _choice(self, layout: Placement, make: Maker, rows: int, options: Options) -> list[Choice]:
-        """One choice; none where no step is to be compiled any more."""
+        """One choice; none where no step is to be compiled any more, or chunks have no effect."""
         if self.left <= 0:
             return []
-        self.left -= 1
         name = layout.name
         if make is not layout.make:
             name += ", the optimizer's state with the host"
-        plan, reason = self._plan(layout, make, rows, options)
+        try:
+            plan, reason = self._plan(layout, make, rows, options)
+        except NoChunks:  # alone, or since what makes the logits is itself computed again
+            if options == CHUNKS:
+                self.takes_chunks = False
+                return []
+            others = {name: value for name, value in options.items() if name not in CHUNKS}
+            return self._choice(layout, make, rows, others)
+        self.left -= 1
         choice = Choice(name, rows, options, plan, reason, make)
         if self.verbose:
             console.write(f"{choice!r}\n")
@@ -413,7 +445,11 @@ class _Search:
     def _plan(
         self, layout: Placement, make: Maker, rows: int, options: Options
     ) -> tuple[Plan | None, str]:
-        """(the plan of a step, why it cannot be taken)."""
+        """(the plan of a step, why it cannot be taken).
+
+        Raises:
+            NoChunks: `options` has chunks that have no effect.
+        """
         scope = contextlib.nullcontext() if make is None else make().scope()
         labels = None
         if self.y is not None:
@@ -421,7 +457,9 @@ class _Search:
                 lambda one: jax.ShapeDtypeStruct((rows, *one.shape[1:]), one.dtype), self.y
             )
         try:
-            with scope:
+            with scope, warnings.catch_warnings():
+                if options.keys() & CHUNKS.keys():
+                    warnings.simplefilter("error", NoChunks)
                 model = self.make(**options)
                 plan = model.plan(self.shapes(rows), labels, topology=layout.topology)
         except jax.errors.JaxRuntimeError as error:
@@ -430,6 +468,17 @@ class _Search:
             return plan, ""
         sizes = f"{plan.needed_in_words()} of {size_in_words(plan.available)}"
         return plan, f"it needs {sizes} on each device"
+
+
+def _takes_chunks(model: "Trainer | Callable[..., Trainer]") -> bool:
+    """Whether the loss may be in chunks: it is whole now, or a function takes such an argument."""
+    if isinstance(model, Compilable):
+        return model.compilation is not None and model.compilation.loss_chunks == 1
+    try:
+        inspect.signature(model).bind(**CHUNKS)
+    except TypeError:
+        return False
+    return True
 
 
 def _microbatches(rows: int) -> Iterator[int]:

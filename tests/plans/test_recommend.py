@@ -2,7 +2,10 @@
 described by a function.
 """
 
+import dataclasses
+import inspect
 import types
+import warnings
 
 import jax
 import numpy as np
@@ -13,6 +16,7 @@ from jkeras import layers
 from jkeras.search import recommending
 from jkeras.plans.plan import Memory, Plan, Roofline
 from jkeras.search.recommending import Choice, recommend
+from jkeras.training.step.batch_loss import NoChunks
 
 GIB = 2**30
 
@@ -63,9 +67,12 @@ def compiler(needed, seconds=lambda rows, **options: float(rows)):
     says.
     """
     asked = []
+    takes_chunks = "loss_chunks" in inspect.signature(needed).parameters
 
     def make(**options):
         def plan(shape, labels, topology):
+            if "loss_chunks" in options and not takes_chunks:
+                warnings.warn("no effect", NoChunks, stacklevel=2)
             rows = shape if isinstance(shape, int) else shape[0]
             asked.append((rows, options))
             return plan_of(needed(rows, **options) * GIB, seconds(rows, **options))
@@ -118,6 +125,41 @@ def test_what_does_not_fit_is_tried_with_less_memory(pod):
     assert [one.reason for one in choices.others] == [
         f"it needs {size:.2f} GiB of 16.00 GiB on each device" for size in (80, 40, 40, 20)
     ]
+
+
+def test_a_loss_in_chunks_is_tried_where_it_has_an_effect(pod):
+    """On its own, and with what follows where it alone is not enough."""
+
+    def needed(rows, loss_chunks=1, remat=None, microbatches=1):
+        return (60 / loss_chunks + 30 / (4 if remat else 1)) / microbatches
+
+    make, asked = compiler(needed)
+    choices = recommend(make, pod(1), batch=4, verbose=0)
+    assert [options for _, options in asked] == [
+        {},
+        {"loss_chunks": 8},
+        {"loss_chunks": 8, "remat": "dots_with_no_batch_dims_saveable"},
+        {"loss_chunks": 8, "microbatches": 2},
+        {"loss_chunks": 8, "microbatches": 4},
+    ]
+    assert choices[0].options["loss_chunks"] == 8 and len(choices) == 2
+    for least in (10, 20):  # enough, or no less than without
+
+        def asked_for(rows, loss_chunks=1, least=least, **others):
+            return 20 if loss_chunks == 1 else least
+
+        make, asked = compiler(asked_for)
+        recommend(make, pod(1), batch=4, verbose=0)
+        assert sum("loss_chunks" in options for _, options in asked) == 1
+        assert {"microbatches": 2} in [options for _, options in asked]
+
+
+def test_chunks_are_not_asked_of_a_function_that_does_not_take_them(pod):
+    def make(remat=None, microbatches=1):
+        plan = plan_of(100 * GIB)
+        return types.SimpleNamespace(plan=lambda *given, **options: plan)
+
+    assert not recommend(make, pod(1), batch=2, verbose=0)
 
 
 def test_both_together_and_then_the_host(pod):
@@ -225,12 +267,14 @@ def test_options_reach_the_clone(monkeypatch):
     model, seen = net(), []
 
     def plan(self, *arguments, **options):
-        seen.append((self.compilation.microbatches, self.layers[0].remat_scope is not None))
+        chunks, microbatches = self.loss_chunks, self.compilation.microbatches
+        seen.append((chunks, microbatches, self.layers[0].remat_scope is not None))
         return plan_of((len(seen) < 9) * 100 * GIB)
 
     monkeypatch.setattr(jkeras.Model, "plan", plan)
     recommend(model, batch=4, verbose=0)
-    assert seen == [(1, False), (1, True), (1, True), (2, False), (4, False), (2, True), (4, True)]
+    ways = [(1, False), (1, True), (1, True), (2, False), (4, False), (2, True), (4, True)]
+    assert seen == [(1, 1, False), (8, 1, False), *((1, *way) for way in ways[1:])]
 
 
 def test_what_no_config_has_is_planned_too():
@@ -313,6 +357,31 @@ def test_a_model_that_was_built_by_a_call():
     model(np.ones((2, 3)))
     (choice,) = recommend(model, batch=4, verbose=0)
     assert choice.plan.memory == model.plan(4).memory
+
+
+@pytest.mark.filterwarnings("ignore:.*`loss_chunks` has no effect")
+def test_chunks_of_a_real_loss(monkeypatch):
+    """A model of many classes is tried with them, one that has them already is not. A head that is
+    computed again for the gradient has none.
+    """
+    asked = []
+
+    def plan(self, *arguments, **options):
+        asked.append(self.loss_chunks)
+        return dataclasses.replace(of_model(self, *arguments, **options), fits=False, available=1)
+
+    of_model = jkeras.Model.plan
+    monkeypatch.setattr(jkeras.Model, "plan", plan)
+    loss = jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for given, wanted in (
+        (1, [1, 8, 8, 1]),
+        (4, [4, 4, 4]),
+    ):
+        asked.clear()
+        model = jkeras.Sequential([jkeras.Input((16, 8)), layers.Dense(512)])
+        model.compile("sgd", loss, loss_chunks=given)
+        recommend(model, batch=4, most=3, verbose=0)
+        assert asked == wanted
 
 
 def test_labels_and_lengths():

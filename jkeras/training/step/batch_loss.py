@@ -23,6 +23,10 @@ NO_CHUNKS = (
 )
 
 
+class NoChunks(UserWarning):
+    """That a loss in chunks has no effect."""
+
+
 class Forward(typing.NamedTuple):
     """What a forward pass of a step leaves behind.
 
@@ -83,7 +87,7 @@ class BatchLoss:
             masks = masks_of(y_pred, run.mask_of)
             loss = scaled = compute_loss(model, x, y, y_pred, sample_weight, training)
             if run.loss_chunks > 1 and not run.is_chunked:
-                warn(f"Model '{model.name}': {NO_CHUNKS}")
+                warn(f"Model '{model.name}': {NO_CHUNKS}", NoChunks)
             if training:
                 scaled = model.optimizer.scale_loss(loss, state.opt_state)
             if parts > 1:
