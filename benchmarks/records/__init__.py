@@ -1,0 +1,1 @@
+"""Numbers that others published, reached here: `python -m benchmarks.records`."""
