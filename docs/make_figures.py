@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reached import EXAMPLES
+from recorded import sections
 
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES
 from jkeras.saving.hugging_face.converted import TYPES
@@ -42,6 +43,7 @@ PAGES = [
             "performance",
             "pretrained",
             "privacy",
+            "records",
             "saving",
             "scaling",
             "shipping",
@@ -846,6 +848,12 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
     "speed": speed,
     "missed": missed,
     "short": short,
+    **{
+        f"records_{group}": lambda results, group=group: sections(
+            results.measured["records"], group
+        )
+        for group in ("nets", "data", "papers")
+    },
     "forms": forms,
     "files": files,
     **{

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 FOLDER = pathlib.Path(os.environ.get("JKERAS_RECORDS", "~/.cache/jkeras-records")).expanduser()
+GROUPS = ("nets", "data", "papers")  # trained nets of others, data of others, papers done again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Record:
     """Weights or data of others, and what was published of them.
 
     Attributes:
+        group: one of `GROUPS`.
         title: in a few words.
         about: what is done, in a sentence or two.
         packages: whose files are read, with their versions, as pip takes them.
@@ -30,6 +32,7 @@ class Record:
         needs: modules without which it is left out.
     """
 
+    group: str
     title: str
     about: str
     packages: tuple[str, ...]

@@ -102,6 +102,7 @@ def measure() -> list[Row]:
 
 
 RECORD = Record(
+    group="nets",
     title="SpliceAI: where introns begin and end",
     about="Five Keras 2 nets of dilated convolutions find the four ends of the introns of human "
     "beta-globin, and the false one that a known mutation makes.",
