@@ -37,7 +37,7 @@ def choices_of(name, topology):
         return model
 
     said = jkeras.training.recommend(
-        make, topology, batch=ASKED[topology][name], y=labels_of(work), most=16
+        make, topology, batch=ASKED[topology][name], y=labels_of(work), most=16, verbose=0
     )
     return [
         {
