@@ -848,12 +848,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
     "speed": speed,
     "missed": missed,
     "short": short,
-    **{
-        f"records_{group}": lambda results, group=group: sections(
-            results.measured["records"], group
-        )
-        for group in ("nets", "data", "papers")
-    },
+    "records_nets": lambda results: sections(results.measured["records"], "nets"),
     "forms": forms,
     "files": files,
     **{

@@ -72,7 +72,7 @@ class Row:
         """Whether it is within what it has to be; a number that is none is not."""
         low = -np.inf if self.least is None else self.least
         high = np.inf if self.most is None else self.most
-        return bool(low <= self.ours <= high)
+        return low <= self.ours <= high
 
 
 def files_of(package: str) -> pathlib.Path:

@@ -28,7 +28,12 @@ import jkeras
 import programs
 from reference import Reference
 
-OUTSIDE = {"CONTRIBUTING.md": "contributing.md", "benchmarks/RESULTS.md": "benchmarks.md"}
+OUTSIDE = {
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+    "benchmarks/RESULTS.md": "benchmarks.md",
+}
 NO_PAGES = ("plan.md",)
 FENCE = re.compile(r"(^```.*?^```$)", re.M | re.S)
 NAME = re.compile(r"(?<!\[)(`(jkeras(?:\.\w+)+)`)|\[(`\w+`)\]\[(jkeras[\w.]+)\]")
@@ -72,7 +77,7 @@ def write_pages(to):
     ignored = shutil.ignore_patterns("site", *NO_PAGES, "*.py")
     shutil.copytree(ROOT / "docs", to / "docs", ignore=ignored)
     made = {f"reference/{path}": text for path, text in reference.texts.items()} | examples
-    made |= {path: (ROOT / name).read_text() for name, path in OUTSIDE.items()}
+    made |= {path: moved((ROOT / name).read_text()) for name, path in OUTSIDE.items()}
     for path, text in made.items():
         (to / "docs" / path).parent.mkdir(parents=True, exist_ok=True)
         (to / "docs" / path).write_text(text)
@@ -83,6 +88,13 @@ def write_pages(to):
     settings = (HERE / "mkdocs.yml").read_text() + site_settings(examples, reference)
     (to / "mkdocs.yml").write_text(settings)
     check(to / "docs", settings)
+
+
+def moved(markdown):
+    """A page of the repository's root as one of docs/."""
+    for name, to in OUTSIDE.items():
+        markdown = markdown.replace(f"]({name}", f"]({to}")
+    return markdown.replace("](docs/", "](")
 
 
 def site_settings(examples, reference):

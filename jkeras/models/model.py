@@ -103,7 +103,10 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, WithoutRemove
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if args and host.has_texts(args[0]) and (parts := host.split(self)) is not None:
             prepare, device_model = parts
-            return device_model(prepare(args[0]), *args[1:], **kwargs)
+            outputs = device_model(prepare(args[0]), *args[1:], **kwargs)
+            if not self.built:
+                self.set_untracked(built=True)  # its layers are built as they run
+            return outputs
         if args and not isinstance(args[0], (jax.Array, KerasTensor)):
             args = (on_host_fitted(args[0], self.types_of_inputs()), *args[1:])
         return super().__call__(*args, **kwargs)

@@ -47,7 +47,8 @@ def read_newest(readers: list[tuple[StepFolder, Reader]], what: str = "checkpoin
         bad.append(f"step {step}{f' in {folder.path}' if several else ''}: {problem}")
     paths = " and ".join(folder.path for folder, _ in readers)
     if not bad:
-        raise MissingFileError(f"{paths}: there is no complete checkpoint.")
+        hint = "".join(_above(folder.path) for folder, _ in readers)
+        raise MissingFileError(f"{paths}: there is no complete checkpoint.{hint}")
     raise SerializationError(
         f"{paths}: no {what} can be restored. {'; '.join(bad)}. Take another copy of the folder, "
         "or begin afresh in an empty one."
@@ -117,3 +118,10 @@ def agreed(
         if not common or is_newer:
             return durable, whole
     return local, newest
+
+
+def _above(path: str) -> str:
+    """What to do where a path is that of one step."""
+    if not os.path.isfile(os.path.join(path, MANIFEST)):
+        return ""
+    return f" This is one of its steps: give the folder of all, {os.path.dirname(path)}."

@@ -254,3 +254,13 @@ def test_restore_from_an_empty_folder(tmp_path):
         pytest.raises(FileNotFoundError, match="no complete checkpoint"),
     ):
         checkpointer.restore({"w": np.zeros(2)})
+
+
+def test_a_step_in_place_of_the_folder_of_all(tmp_path):
+    with Checkpointer(tmp_path / "run") as checkpointer:
+        checkpointer.save({"w": np.zeros(2)}, step=3)
+    with (
+        Checkpointer(tmp_path / "run" / "3") as checkpointer,
+        pytest.raises(FileNotFoundError, match="one of its steps: give the folder of all, .*run"),
+    ):
+        checkpointer.restore({"w": np.zeros(2)})

@@ -93,6 +93,7 @@ GENERATED = re.compile(r"<!-- (\w+): begin.*?<!-- \1: end -->", re.S)
 CONSTANTS = {
     ("shipping.md", "| request | answer |"),
     ("from-keras.md", '| what | "3.15" | "3.16" |'),  # versions
+    ("policy.md", "| | supported | newest that is tested | until |"),
 }
 
 

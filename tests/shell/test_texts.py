@@ -109,3 +109,18 @@ def test_texts_are_looked_at_once():
     calls.clear()
     model.fit(x, np.ones((4, 1)), epochs=3, batch_size=2, verbose=0)
     assert len(calls) == 1
+
+
+def test_a_model_that_was_called_on_texts_is_built(tmp_path):
+    """So that its file is written without a warning, and has the weights."""
+    words = layers.TextVectorization(max_tokens=9, output_sequence_length=2)
+    words.adapt(["the cat", "a dog"])
+    model = jkeras.Sequential([words, layers.Embedding(9, 3), layers.Flatten(), layers.Dense(1)])
+    assert not model.built
+    texts = np.array([["the dog"]], dtype=object)
+    outputs = model(texts)
+    assert model.built
+    model.save(tmp_path / "texts.keras")
+    np.testing.assert_array_equal(
+        jkeras.models.load_model(tmp_path / "texts.keras")(texts), outputs
+    )

@@ -1,0 +1,1 @@
+"""Files that earlier releases wrote, opened in each run."""

@@ -1,0 +1,1 @@
+"""What docs/policy.md promises to those who depend on jkeras."""
