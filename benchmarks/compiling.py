@@ -6,8 +6,6 @@ import time
 
 import jax
 
-CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
-
 
 def told(step, given, pod, **options):
     """What the compiler of a topology's devices says of a step, for each of them.
@@ -20,6 +18,7 @@ def told(step, given, pod, **options):
     from jkeras.distribution.chips import chip_of
     from jkeras.ops.kernels import traced_for
     from jkeras.plans.accesses import bytes_accessed
+    from jkeras.plans.cycles import estimated_cycles
     from jkeras.plans.traffic import over_links
 
     with traced_for(pod.platform):
@@ -41,7 +40,7 @@ def told(step, given, pod, **options):
         "bytes": accessed,
         "seconds": at_least[bound],
         "network": at_least["network"],
-        "cycles": cycles(text),
+        "cycles": estimated_cycles(text),
         "bound": bound,
         "arguments": memory.argument_size_in_bytes,
         "temporaries": memory.temp_size_in_bytes,
@@ -62,16 +61,6 @@ def operations_of(step, given, jaxpr):
     if has_kernels(jaxpr):
         jaxpr = jax.jit(lambda *given: step(*given)).trace(*given).jaxpr
     return operations_by_dtype(jaxpr)
-
-
-def cycles(text):
-    """What the compiler of a TPU estimates for the instructions that say it, of loops as often as
-    they run; 0 where none does.
-    """
-    from jkeras.plans.hlo import read
-
-    estimated = ((CYCLES.search(each.line), times) for each, times in read(text).walk(("fusion",)))
-    return sum(int(found[1]) * times for found, times in estimated if found)
 
 
 def collectives_of(text):

@@ -2,10 +2,11 @@
 
     python -m benchmarks.recommended [--works gpt2 mlp] [--topologies v5e:1x1 v5e:4x4]
 
-`recommend` orders by the seconds that a row takes at least. XLA's compiler for TPUs estimates the
-cycles of what it compiled. Of each pair of choices whose estimates differ by more than 2 % it is
-asked whether both orders agree. Attention is in the plain form, since no cycles are estimated for
-kernels. Needs the extra `aot`.
+`recommend` orders by the seconds that a row takes at least by its roofline, and by what the
+compiler of TPUs estimates, where that is more. Of each pair of choices whose estimates, those of
+the links included, differ by more than 2 % it is asked whether that order agrees with the
+compiler's, and whether the order of the roofline alone would. Attention is in the plain form, since
+the compiler says nothing of kernels. Needs the extra `aot`.
 """
 
 import argparse
@@ -13,7 +14,6 @@ import itertools
 import json
 
 from benchmarks import compiled, compiled_pods, kept, runner
-from benchmarks.compiling import cycles
 
 # by topology: (work, rows on all devices together)
 ASKED = {
@@ -43,7 +43,8 @@ def choices_of(name, topology):
         {
             "choice": repr(one).split(":")[0],
             "seconds": one.seconds / one.rows,
-            "cycles": cycles(one.plan.text) / one.rows,
+            "roofline": one.plan.roofline.seconds / one.rows,
+            "compiler": max(one.plan.estimated, one.plan.roofline.network) / one.rows,
         }
         for one in said
     ]
@@ -55,14 +56,14 @@ def labels_of(work):
     return y
 
 
-def agreement(choices):
-    """(of how many pairs both orders are the same, how many there are)."""
+def agreement(choices, by):
+    """(of how many pairs an order is that of the compiler, how many there are)."""
     same = pairs = 0
-    for better, worse in itertools.combinations(choices, 2):
-        low, high = sorted((better["cycles"], worse["cycles"]))
-        if low and high / low > APART:
+    for one, other in itertools.combinations(choices, 2):
+        low, high = sorted((one["compiler"], other["compiler"]))
+        if high / low > APART:
             pairs += 1
-            same += better["cycles"] < worse["cycles"]
+            same += (one["compiler"] < other["compiler"]) == (one[by] < other[by])
     return same, pairs
 
 
@@ -83,8 +84,8 @@ def main():
             choices = runner.printed(
                 "recommended", "--one", name, topology, environment={"XLA_FLAGS": ""}
             )[-1]
-            same, pairs = agreement(choices)
-            found[name] = {"same": same, "pairs": pairs, "choices": choices}
+            same = {by: agreement(choices, by) for by in ("seconds", "roofline")}
+            found[name] = {"same": same, "choices": choices}
             kept.keep("recommended", topology, found, ("libtpu",))
 
 

@@ -3,7 +3,9 @@
 Figures of TPUs are those of Google's "Cloud TPU" documents and of "How to Scale Your Model" (Austin
 et al., 2025, https://jax-ml.github.io/scaling-book/tpus), v2's and v3's of "A domain-specific
 supercomputer for training deep neural networks" (Jouppi et al., 2020, doi:10.1145/3360307); those
-of GPUs are of the data sheets of NVIDIA and AMD, without sparsity.
+of GPUs are of the data sheets of NVIDIA and AMD, without sparsity. The clocks of v2 to v4 are those
+of these papers and of "TPU v4" (Jouppi et al., 2023, arXiv:2304.01433); those of later ones follow
+from their peaks: v5e has 4 units of 128 x 128 multipliers, v5p 8, v6e 4 of 256 x 256.
 """
 
 import typing
@@ -27,6 +29,7 @@ class Chip(typing.NamedTuple):
         bandwidth: bytes a second from and to its memory.
         link: bytes a second that it takes from other chips, along one axis of a TPU's torus in both
             directions, or from the other GPUs of a host.
+        clock: cycles a second of a TPU; None: not known.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Chip(typing.NamedTuple):
     single: float
     bandwidth: float
     link: float
+    clock: float | None = None
 
     def of(self, device: jax.Device) -> "Chip":
         """What a device can do, which may be one core of the chip."""
@@ -56,10 +60,17 @@ class Chip(typing.NamedTuple):
         return sum(count / self.peak(dtype) for dtype, count in operations.items())
 
 
-def _tpu(name: str, kind: str, cores: int, tera: float, bandwidth: float, link: float) -> Chip:
-    """A chip of Google's, whose products of float32 are those of bfloat16."""
-    most = tera * TERA
-    return Chip(name, kind, cores, most, most, bandwidth * GIGA, link * GIGA)
+def _tpu(
+    name: str, kind: str, cores: int, tera: float, rates: tuple[float, float], ghz: float | None
+) -> Chip:
+    """A chip of Google's, whose products of float32 are those of bfloat16.
+
+    Args:
+        rates: of its memory and of its links, in GB a second.
+        ghz: of its clock.
+    """
+    most, clock = tera * TERA, ghz and ghz * GIGA
+    return Chip(name, kind, cores, most, most, *(rate * GIGA for rate in rates), clock)
 
 
 def _gpu(name: str, kind: str, half: float, single: float, bandwidth: float, link: float) -> Chip:
@@ -68,13 +79,13 @@ def _gpu(name: str, kind: str, half: float, single: float, bandwidth: float, lin
 
 # kinds that begin with others come before these
 CHIPS = (
-    _tpu("v2", "TPU v2", 2, 45, 700, 100),
-    _tpu("v3", "TPU v3", 2, 123, 900, 200),
-    _tpu("v4", "TPU v4", 2, 275, 1_228, 90),
-    _tpu("v5e", "TPU v5 lite", 1, 197, 819, 90),
-    _tpu("v5p", "TPU v5", 2, 459, 2_765, 180),
-    _tpu("v6e", "TPU v6 lite", 1, 918, 1_640, 180),
-    _tpu("tpu7x", "TPU7x", 2, 2_307, 7_380, 180),
+    _tpu("v2", "TPU v2", 2, 45, (700, 100), 0.7),
+    _tpu("v3", "TPU v3", 2, 123, (900, 200), 0.94),
+    _tpu("v4", "TPU v4", 2, 275, (1_228, 90), 1.05),
+    _tpu("v5e", "TPU v5 lite", 1, 197, (819, 90), 1.5),
+    _tpu("v5p", "TPU v5", 2, 459, (2_765, 180), 1.75),
+    _tpu("v6e", "TPU v6 lite", 1, 918, (1_640, 180), 1.75),
+    _tpu("tpu7x", "TPU7x", 2, 2_307, (7_380, 180), None),
     _gpu("t4", "Tesla T4", 65, 8.1, 320, 16),
     _gpu("l4", "NVIDIA L4", 121, 60, 300, 32),
     _gpu("a100-80", "NVIDIA A100-SXM4-80GB", 312, 156, 2_039, 300),

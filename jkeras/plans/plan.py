@@ -89,6 +89,8 @@ class Plan:
         bytes_accessed: what a device reads from its main memory and writes to it in a step, of
             loops as often as they run; None where the compiler refused the program.
         roofline: the seconds that a step takes at least; None: what the devices can do is unknown.
+        estimated: the seconds that the compiler of a TPU estimates, without kernels and links; None
+            where it says nothing.
         seconds: that compiling took.
         text: the compiled program; "" where the compiler refused it.
         is_compiled: False: no compiler of the chips is here. `memory` and `needed` are without
@@ -108,6 +110,7 @@ class Plan:
     seconds: float
     text: str = dataclasses.field(repr=False)
     is_compiled: bool = True
+    estimated: float | None = None
 
     def __str__(self) -> str:
         of = "" if self.available is None else f" of {size_in_words(self.available)}"
@@ -135,6 +138,14 @@ class Plan:
             return size
         return f"{size} without activations"
 
+    def seconds_of_a_step(self) -> float | None:
+        """The larger of what a step takes at least and of what the compiler estimates; None: what
+        the devices can do is unknown.
+        """
+        if self.roofline is None:
+            return None
+        return max(self.roofline.seconds, self.estimated or 0.0)
+
     def _rows_of_time(self) -> list[tuple[str, str]]:
         """The rows of the table about what a step takes of the device's time."""
         rows = []
@@ -145,6 +156,8 @@ class Plan:
             at_least = f"{1000 * self.roofline.seconds:.3g} ms, bound by {self.roofline.bound}"
             rows.append(("a step takes at least", at_least))
             rows.append(("MFU at most", f"{self.roofline.mfu:.0%}"))
+        if self.estimated is not None:
+            rows.append(("estimated by the compiler", f"{1000 * self.estimated:.3g} ms"))
         return rows
 
 

@@ -27,6 +27,7 @@ from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.offload import on_host
 from jkeras.plans.plan import Memory, Plan, Roofline
 from jkeras.plans.accesses import bytes_accessed
+from jkeras.plans.cycles import estimated_cycles
 from jkeras.plans.cached import Compiled, Refused, compiled_for
 from jkeras.plans.on_paper import OnPaper, least_memory, on_paper
 from jkeras.plans.traffic import over_links, traffic
@@ -372,8 +373,16 @@ class _Program:
             collectives=traffic(text),
             bytes_accessed=accessed,
             roofline=self._roofline(work, accessed, text),
+            estimated=self._estimated(text),
             text=text,
         )
+
+    def _estimated(self, text: str) -> float | None:
+        """The seconds of the cycles that the compiler estimates."""
+        chip, cycles = chip_of(self.devices[0]), estimated_cycles(text)
+        if chip is None or chip.clock is None or not cycles:
+            return None
+        return cycles / chip.clock
 
     def _roofline(self, work: "Work", accessed: int, text: str) -> Roofline | None:
         """What a step takes at least, where operations are shared evenly."""

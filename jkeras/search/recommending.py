@@ -71,10 +71,12 @@ class Choice:
 
     @property
     def seconds(self) -> float | None:
-        """Of a step, at least; None where that is not known."""
-        if self.plan is None or self.plan.roofline is None:
+        """Of a step, by the larger of its `Plan.roofline` and `Plan.estimated`; None where that is
+        not known.
+        """
+        if self.plan is None:
             return None
-        return self.plan.roofline.seconds
+        return self.plan.seconds_of_a_step()
 
     def scope(self) -> contextlib.AbstractContextManager:
         """A block in which a model is made for it, on the devices that were asked for."""
@@ -92,10 +94,12 @@ class Choice:
         memory = f"{self.plan.needed_in_words()} on each device"
         if self.seconds is None:
             return memory
-        roofline = self.plan.roofline
+        roofline, estimated = self.plan.roofline, ""
+        if self.seconds > roofline.seconds:
+            estimated = f", estimated {1000 * self.seconds:.3g} ms"
         by = "" if self.plan.is_compiled else "; by the roofline alone, nothing was compiled"
         return (
-            f"at least {1000 * roofline.seconds:.3g} ms a step ({roofline.bound}), "
+            f"at least {1000 * roofline.seconds:.3g} ms a step ({roofline.bound}){estimated}, "
             f"MFU at most {roofline.mfu:.0%}, {memory}{by}"
         )
 
@@ -133,8 +137,9 @@ def recommend(
     Tried are layouts (the batch in parts, weights in parts, layers in parts), and for each, until
     it fits, the loss of a language model in chunks, what is computed again for the gradient,
     microbatches, and the optimizer's state in the memory of the host. Those are ordered by the rows
-    that a second takes at most, by what the chips can do: see `Plan.roofline`. That is no
-    measurement: what comes close together should be run.
+    that a second takes at most, by what the chips can do (`Plan.roofline`), or, where that is
+    less, by what the compiler of TPUs estimates (`Plan.estimated`). That is no measurement: what
+    comes close together should be run.
 
     Args:
         model: a compiled model that can be cloned, or a function that makes one: it is called with

@@ -9,7 +9,8 @@ import pytest
 import jkeras
 from jkeras import layers
 from jkeras.distribution.chips import CHIPS, chip_of
-from jkeras.plans.plan import Roofline
+from jkeras.plans.cycles import estimated_cycles
+from jkeras.plans.plan import Memory, Plan, Roofline
 from jkeras.plans.traffic import over_links
 
 
@@ -55,6 +56,45 @@ def test_every_chip_is_found_by_its_own_kind():
 def test_the_peak_is_that_of_the_dtype():
     chip = chip_of(device("Tesla T4"))
     assert [chip.peak(t) for t in ("float16", "bfloat16", "float32")] == [65e12, 65e12, 8.1e12]
+
+
+@pytest.mark.parametrize(
+    "name, units, side",
+    [
+        *(("v2", 2, 128), ("v3", 4, 128), ("v4", 8, 128), ("v5e", 4, 128), ("v5p", 8, 128)),
+        ("v6e", 4, 256),
+    ],
+)
+def test_the_clock_of_a_tpu_is_that_of_its_peak(name, units, side):
+    (chip,) = (chip for chip in CHIPS if chip.name == name)
+    assert chip.half == pytest.approx(2 * units * side**2 * chip.clock, rel=0.02)
+
+
+CYCLES = """
+ENTRY %main (x: f32[8]) -> f32[8] {
+  %x = f32[8] parameter(0)
+  %one = f32[8] fusion(%x), kind=kLoop, calls=%f, backend_config={"estimated_cycles":"1500"}
+  ROOT %two = f32[8] fusion(%one), kind=kLoop, calls=%f, backend_config={"estimated_cycles":"3000"}
+}
+"""
+
+
+def test_the_larger_of_both_counts():
+    """What the compiler of a TPU estimates, and what a step takes at least."""
+    assert estimated_cycles(CYCLES) == 4500
+    roofline = Roofline(2e-6, 1e-6, 0.0, 2e-6)
+    for estimated, wanted in ((3e-6, 3e-6), (1e-6, 2e-6), (None, 2e-6)):
+        plan = plan_with(roofline, estimated)
+        assert plan.seconds_of_a_step() == wanted
+        assert ("estimated by the compiler" in str(plan)) is (estimated is not None)
+    assert plan_with(None, 1e-6).seconds_of_a_step() is None
+
+
+def plan_with(roofline, estimated):
+    sizes = {"memory": Memory(*[0] * 8), "needed": 0, "available": None, "fits": True}
+    rest = {"flops": 1, "collectives": {}, "bytes_accessed": 1, "seconds": 0.1, "text": ""}
+    about = {"what": "a step", "devices": "some", "roofline": roofline, "estimated": estimated}
+    return Plan(**about, **sizes, **rest)
 
 
 # ---------------------------------------------------------------- what devices send
