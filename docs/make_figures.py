@@ -589,6 +589,17 @@ def planned(results: Results) -> str:
     return _table(head, rows)
 
 
+def recommended(results: Results) -> str:
+    """How often the order of choices is that of the compiler."""
+    head = ["work, devices", "choices", "in the compiler's order", "by the roofline alone"]
+    rows = []
+    for devices, found in results.measured["recommended"].items():
+        for work, each in found["found"].items():
+            orders = (f"{same} of {pairs}" for same, pairs in each["same"].values())
+            rows.append([f"{work}, {devices}", str(len(each["choices"])), *orders])
+    return _table(head, rows)
+
+
 def collectives(results: Results) -> str:
     """What goes between devices in a step, by kind."""
     head = ["work, layout, devices", "jkeras: how many, MB", "by hand: how many, MB"]
@@ -857,7 +868,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
             *(examples, packages, sanity, quantus, structure, backbones, types),
             *(data_rate, data_rate_launched, decoder, devices, pods, half, offload, attention),
             *(laplace, laplace_torch, boston, peers, compiled, gpus, splash, recurrent, chips),
-            *(compiled_pods, collectives, planned),
+            *(compiled_pods, collectives, planned, recommended),
             *(clipping, microbatches, accuracy, account, audit),
             *(calibrated, deleted, loads, half_sent),
         )
