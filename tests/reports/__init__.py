@@ -1,0 +1,1 @@
+"""Programs of bug reports, each of which is a test from then on."""
