@@ -17,7 +17,7 @@ import argparse
 import pathlib
 import sys
 
-from benchmarks import kept, others, peers, report, runner
+from benchmarks import change, kept, others, peers, report, runner
 from benchmarks.works import NEWEST, QUICK, WORKS, with_rows
 
 NAMES = [*WORKS, *others.NAMES, "import", "kernels"]
@@ -73,6 +73,9 @@ def arguments():
         "--into", metavar="FILE", help="of results as JSON: adds to it, and reports all it has"
     )
     parser.add_argument(
+        "--since", metavar="COMMIT", help="only what changed since a commit: benchmarks.change"
+    )
+    parser.add_argument(
         "--write",
         action=argparse.BooleanOptionalAction,
         help="write RESULTS.md; by default if everything is measured",
@@ -113,6 +116,9 @@ def measured(names, chosen, say):
 def main():
     """Measures, prints, writes."""
     chosen = arguments()
+    if chosen.since:
+        change.main(["--since", chosen.since])
+        return
     chosen.rounds = chosen.rounds or (1 if chosen.quick else 7)
     names = chosen.works or ([*QUICK, "taps", "import", "kernels"] if chosen.quick else NAMES)
     whole = not (chosen.quick or chosen.works or chosen.peers)

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from benchmarks import data_rate, growth, kept, limit, pages, report, runner, targets
+from benchmarks import change, data_rate, growth, kept, limit, pages, report, runner, targets
 from benchmarks.packages import __main__ as packages
 from benchmarks.work import Work
 from benchmarks.works import QUICK, WORKS
@@ -319,3 +319,29 @@ def test_models_of_keras_hub_give_the_same(tmp_path):
     )
     assert keras == jkeras
     assert len(keras) == 33 and set(keras.values()) == {"passed"}
+
+
+def test_a_change_is_worse_where_a_count_is_larger_or_all_rounds_are_slower():
+    before = {"counts": {"compiled: a": 3, "bytes": 1000, "lines": 50}, "ratios": {"a": [0.9, 1.1]}}
+    same = {"counts": {"compiled: a": 3, "bytes": 1015, "lines": 90}, "ratios": {"a": [1.4, 9.0]}}
+    assert not any(is_worse for *_, is_worse in change.compared(before, same))
+    other = {"counts": {"compiled: a": 4, "bytes": 1021, "lines": 1}, "ratios": {"a": [1.6, 1.7]}}
+    assert [is_worse for *_, is_worse in change.compared(before, other)] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    new = {"counts": {"compiled: b": 2}, "ratios": {"b": [3.0]}}
+    assert not any(is_worse for *_, is_worse in change.compared(before, new))
+
+
+def test_sizes_of_a_package(tmp_path):
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "a.py").write_text("x = 1\n" * 500)
+    before = change.sizes(package)
+    assert before["lines"] == 500 and before["bytes"] < 1000
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "a.pyc").write_bytes(bytes(range(256)) * 9)
+    assert change.sizes(package) == before
