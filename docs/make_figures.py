@@ -78,7 +78,7 @@ WORKS = {  # text: work in the table of targets
     "NASNetMobile, built with its weights": "NASNetMobile, built",
     "ResNet50, the same": "ResNet50, built",
 }
-SHORT = ("tiny", "CNN", "LSTM", "transformer", "`predict` of one", "`Dense`", "import")
+SHORT = ("tiny", "CNN", "LSTM", "transformer", "`predict` of one", "import")
 OF_TORCH = ("CNN", "LSTM", "transformer")
 SAVED = re.compile(r"200 MB as (\S+), save")
 FORMS = {  # operation in the results: (computation, what is done on a CPU)
@@ -227,7 +227,7 @@ def _row(results: Results, text: str, work: str) -> list[str]:
 
 
 def speed(results: Results) -> str:
-    """The table of README.md."""
+    """The table of docs/performance.md."""
     head = ["work", "of Keras's time", "of a hand-written jitted step's"]
     rows = [_row(results, text, work) for text, work in WORKS.items()]
     layers = results.ratio("1000 layers", "build and first step / keras")
@@ -246,7 +246,7 @@ def missed(results: Results) -> str:
 
 
 def short(results: Results) -> str:
-    """The table at the top of docs/performance.md."""
+    """The table of README.md."""
     head = ["work", "of Keras's time", "of a hand-written jitted step's"]
     works = {text: work for text, work in WORKS.items() if text.startswith(SHORT)}
     return _table(head, [_row(results, text, work) for text, work in works.items()])

@@ -1,4 +1,4 @@
-"""Writes docs/gaps.md and the feature table of README.md from what `check_api.py` finds.
+"""Writes docs/gaps.md, and how many names there are into README.md, from what `check_api.py` finds.
 
     python docs/make_gaps.py [--check]
 
@@ -54,7 +54,7 @@ def checked():
     return dict(counts), dict(line.split(": ", 1) for line in differences.splitlines())
 
 
-def gaps(differences):
+def gaps(counts, differences):
     """The text of docs/gaps.md.
 
     Exits where a name is not there, or has another signature.
@@ -74,16 +74,22 @@ def gaps(differences):
         "|---|---|---|",
     ]
     lines += [f"| `{name}` | raises | {reason} |" for name, reason in RAISES.items()]
-    return "\n".join(lines) + "\n"
-
-
-def features(counts):
-    """The feature table of the README."""
-    lines = ["| module | names of Keras 3.15.1 | the same in jkeras |", "|---|---:|---:|"]
+    lines += ["", "## Module by module", "", BEGIN, ""]
+    lines += ["| module | names of Keras 3.15.1 | the same in jkeras |", "|---|---:|---:|"]
     lines += [
         f"| `{module}` | {every} | {same} |" for module, (same, every) in sorted(counts.items())
     ]
-    return "\n".join([BEGIN, "", *lines, "", END])
+    return "\n".join([*lines, "", END]) + "\n"
+
+
+def features(counts):
+    """The sentence of the README."""
+    same, every = counts["together"]
+    text = (
+        f"{same:,} of the {every:,} public names of Keras 3.15.1 are here with the same signature: "
+        "[module by module](docs/gaps.md#module-by-module)."
+    )
+    return "\n".join([BEGIN, "", text, "", END])
 
 
 def main(check=False):
@@ -92,9 +98,9 @@ def main(check=False):
     readme = (ROOT / "README.md").read_text()
     before, found, rest = readme.partition(BEGIN)
     if not found or END not in rest:
-        sys.exit(f"README.md has no place for the table: expected {BEGIN} … {END}")
+        sys.exit(f"README.md has no place for the sentence: expected {BEGIN} … {END}")
     texts = {
-        "docs/gaps.md": gaps(differences),
+        "docs/gaps.md": gaps(counts, differences),
         "README.md": before + features(counts) + rest.partition(END)[2],
     }
     old = [

@@ -212,7 +212,6 @@ def test_every_public_object_is_documented(what):
 @pytest.mark.promise("Names, arguments, defaults.**")
 @pytest.mark.promise("What Keras has under `keras.applications`")
 @pytest.mark.promise("the same names, arguments, defaults, numbers and files, checked case by case")
-@pytest.mark.promise("Names whose signature is that of Keras")
 @pytest.mark.promise("Keras 3, written again as pure functions on JAX")
 @pytest.mark.promise("It has the names, arguments, numbers and files of Keras 3.15")
 @pytest.mark.skipif(
