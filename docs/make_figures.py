@@ -47,6 +47,7 @@ PAGES = [
             "saving",
             "scaling",
             "shipping",
+            "testing",
             "uncertainty",
             "decisions/0008-the-kernel-of-values",
         )
@@ -589,6 +590,13 @@ def planned(results: Results) -> str:
     return _table(head, rows)
 
 
+def tested(results: Results) -> str:
+    """How many tests ask what."""
+    counts = results.found("tested", "tests")
+    rows = [[text, f"{count:,}"] for text, count in counts.items()]
+    return _table(["what is asked", "tests"], [*rows, ["together", f"{sum(counts.values()):,}"]])
+
+
 def recommended(results: Results) -> str:
     """How often the order of choices is that of the compiler."""
     head = ["work, devices", "choices", "in the compiler's order", "by the roofline alone"]
@@ -868,7 +876,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
             *(examples, packages, sanity, quantus, structure, backbones, types),
             *(data_rate, data_rate_launched, decoder, devices, pods, half, offload, attention),
             *(laplace, laplace_torch, boston, peers, compiled, gpus, splash, recurrent, chips),
-            *(compiled_pods, collectives, planned, recommended),
+            *(compiled_pods, collectives, planned, recommended, tested),
             *(clipping, microbatches, accuracy, account, audit),
             *(calibrated, deleted, loads, half_sent),
         )
