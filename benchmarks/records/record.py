@@ -75,6 +75,12 @@ class Row:
         return low <= self.ours <= high
 
 
+def over(what: str, values: Any, *others: Any, **goals: Any) -> Row:
+    """A row of a value for each seed, or for each fold: their mean and standard deviation."""
+    values = np.asarray(values, "float64")
+    return Row(what, values.mean(), *others, spread=float(values.std(ddof=1)), **goals)
+
+
 def files_of(package: str) -> pathlib.Path:
     """The folder of a package's files, installed there, by itself, the first time."""
     folder = FOLDER / package.replace("==", "-")
