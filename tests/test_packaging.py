@@ -15,6 +15,22 @@ import pytest
 import jkeras
 
 ROOT = pathlib.Path(jkeras.__file__).parent.parent
+ALONE = """
+import jax.numpy as jnp
+import numpy as np
+import jkeras
+from jkeras import layers
+
+x = np.arange(6, dtype="int32").reshape(3, 2)
+model = jkeras.Sequential([jkeras.Input((2,), dtype="int32"), layers.Embedding(9, 4)])
+model.add(layers.GlobalAveragePooling1D())
+model.export("model.stablehlo", verbose=False)
+tokens = jkeras.Input((None,), dtype="int32")
+writer = jkeras.Model(tokens, layers.Dense(9)(layers.GRU(4, return_sequences=True)(
+    layers.Embedding(9, 4)(tokens))))
+written = writer.generate(x, max_length=8)
+print(jkeras.export.load("model.stablehlo")(x).shape, np.shape(written)[1])
+"""
 QUICK = ["tests/test_errors.py", "tests/shell/test_typos.py", "tests/shell/test_cloning.py"]
 pytestmark = [
     pytest.mark.slow,
@@ -25,6 +41,7 @@ pytestmark = [
 def command(*arguments, cwd):
     """Runs a command without this process's import path; returns what it printed."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["SOURCE_DATE_EPOCH"] = str(2**30)
     done = subprocess.run(
         [str(part) for part in arguments], cwd=cwd, env=environment, capture_output=True, text=True
     )
@@ -43,7 +60,7 @@ def python(folder):
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv" / "bin" / "python"
     done = subprocess.run(
-        [python, "-m", "pip", "install", "-q", "build", "pytest", "pyright[nodejs]"],
+        [python, "-m", "pip", "install", "-q", "build", "twine", "pytest", "pyright[nodejs]"],
         capture_output=True,
         text=True,
     )
@@ -57,7 +74,9 @@ def built(folder, python):
     """(wheel, sdist) of a copy of the sources, so that nothing is left behind in them."""
     left = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, folder / "sources", ignore=left)
-    command(python, "-m", "build", "-o", folder / "dist", folder / "sources", cwd=folder)
+    for name in ("dist", "again"):
+        command(python, "-m", "build", "-o", folder / name, folder / "sources", cwd=folder)
+        shutil.rmtree(folder / "sources" / "build", ignore_errors=True)
     return next((folder / "dist").glob("*.whl")), next((folder / "dist").glob("*.tar.gz"))
 
 
@@ -82,6 +101,31 @@ def test_the_wheel_is_small_and_has_all(built):
     }
     assert wanted <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "examples/"))]
+
+
+def contents(path):
+    """{name: its bytes} of a tar archive."""
+    with tarfile.open(path) as file:
+        members = [member for member in file.getmembers() if member.isfile()]
+        return {member.name: file.extractfile(member).read() for member in members}
+
+
+def test_twice_the_same_bytes(built, folder):
+    """The wheel, and what is in the sdist, whose own gzip has the time."""
+    again = [folder / "again" / path.name for path in built]
+    assert built[0].read_bytes() == again[0].read_bytes()
+    assert contents(built[1]) == contents(again[1])
+
+
+def test_the_registry_would_take_it(built, python, folder):
+    said = command(python, "-m", "twine", "check", "--strict", *built, cwd=folder)
+    assert said.count("PASSED") == 2
+
+
+def test_the_wheel_alone_exports_and_writes_texts(installed, folder):
+    command(installed, "-m", "pip", "install", "-q", "flatbuffers", cwd=folder)
+    (folder / "alone.py").write_text(ALONE)
+    assert command(installed, "alone.py", cwd=folder).strip() == "(3, 4) 8"
 
 
 @pytest.mark.promise("Keras need not be installed")

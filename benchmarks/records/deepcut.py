@@ -90,6 +90,7 @@ def measure() -> list[Row]:
 
 
 RECORD = Record(
+    group="nets",
     title="Deepcut: words of Thai",
     about="A net of twelve 1-D convolutions, whose weights are a file of Keras 2.0.2, splits the "
     "texts that its authors show.",

@@ -185,6 +185,7 @@ def measure() -> list[Row]:
 
 
 RECORD = Record(
+    group="nets",
     title="g2p_en: how English words are pronounced",
     about="A GRU reads the letters of 1,000 words and another one writes their phonemes, all words "
     "in one compiled loop.",

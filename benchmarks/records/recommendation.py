@@ -66,6 +66,7 @@ def measure() -> list[Row]:
 
 
 RECORD = Record(
+    group="data",
     title="MovieLens 100K: stars of films",
     about="100,000 ratings of 943 viewers and 1,682 films; a matrix factorization with biases is "
     "trained on each four fifths, all five as one program.",

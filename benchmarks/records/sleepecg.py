@@ -104,6 +104,7 @@ def measure() -> list[Row]:
 
 
 RECORD = Record(
+    group="nets",
     title="SleepECG: stages of sleep from heartbeats",
     about="Three Keras 3 nets of bidirectional GRUs stage an hour of heartbeats as they do in "
     "Keras, and as they do behind rows that are masked.",

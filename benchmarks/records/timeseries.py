@@ -83,6 +83,7 @@ def measure() -> list[Row]:
 
 
 RECORD = Record(
+    group="data",
     title="Time series: the archives' classes",
     about="A fully convolutional network on five sets of the UCR and UEA archives, their own parts "
     "of training and test, three seeds each.",
