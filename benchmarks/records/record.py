@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -103,6 +103,18 @@ def largest_difference(one: Any, other: Any) -> float:
     """Between the arrays of two structures."""
     leaves = zip(jax.tree_util.tree_leaves(one), jax.tree_util.tree_leaves(other), strict=True)
     return max(float(np.abs(np.asarray(a) - np.asarray(b)).max()) for a, b in leaves)
+
+
+def edits(one: Sequence, other: Sequence) -> int:
+    """How many of one sequence are to insert, to leave out or to replace, to get the other
+    (Levenshtein 1966).
+    """
+    row = list(range(len(other) + 1))
+    for count, a in enumerate(one, 1):
+        above, row = row, [count]
+        for place, b in enumerate(other):
+            row.append(min(above[place] + (a != b), above[place + 1] + 1, row[-1] + 1))
+    return row[-1]
 
 
 def exported(model: Any, x: Any, most: float) -> list[Row]:
