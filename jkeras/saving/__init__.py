@@ -21,6 +21,7 @@ __all__ = exported(
         "jkeras.saving.hugging_face.reading": "from_transformers",
         "jkeras.saving.hugging_face.writing": "to_transformers",
         "jkeras.saving.models": "load_model save_model",
+        "jkeras.saving.state_dicts": "from_state_dict",
         "jkeras.saving.weight_files": "load_weights save_weights",
     },
 )

@@ -12,6 +12,7 @@ from jkeras.saving.hugging_face.reading import from_transformers as from_transfo
 from jkeras.saving.hugging_face.writing import to_transformers as to_transformers
 from jkeras.saving.models import load_model as load_model
 from jkeras.saving.models import save_model as save_model
+from jkeras.saving.state_dicts import from_state_dict as from_state_dict
 from jkeras.saving.weight_files import load_weights as load_weights
 from jkeras.saving.weight_files import save_weights as save_weights
 

@@ -128,7 +128,6 @@ class Run:
         return *aux, gradients
 
 
-@pytest.mark.promise("BatchNormalization has gamma")
 @pytest.mark.promise("whole trainings equal real Keras on JAX")
 @pytest.mark.filterwarnings("ignore:.*rms_scaling")
 @pytest.mark.parametrize("case", every(3, rows(), slow=2))
