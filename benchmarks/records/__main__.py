@@ -20,7 +20,7 @@ import time
 from benchmarks import kept, runner
 from benchmarks.records.record import Record
 
-NO_RECORDS = ("__init__", "__main__", "record")
+NO_RECORDS = ("__init__", "__main__", "onnx_weights", "record")
 
 
 def names() -> list[str]:
