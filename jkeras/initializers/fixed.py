@@ -142,11 +142,11 @@ class STFT(Initializer):
     def __call__(self, shape: Shape, dtype: DType | None = None) -> jax.Array:
         dtype = standardize_dtype(dtype)
         length, _, bins = shape
-        # whole turns are left out as integers: an angle of many would be rounded by 1e-5 and more
-        turn = max(2 * (bins - 1), 1)
-        steps = np.outer(np.arange(length), np.arange(bins)) % turn
-        wave = np.cos if self.side == "real" else np.sin
-        kernel = jnp.asarray(wave(-2 * np.pi * steps / turn)[:, None], dtype)
+        frequency = jnp.arange(bins, dtype=dtype).reshape(1, 1, bins) / ((bins - 1) * 2)
+        time = jnp.arange(length, dtype=dtype).reshape(length, 1, 1)
+        angle = -2 * time * frequency * jnp.arccos(jnp.asarray(-1, dtype))
+        wave = jnp.cos if self.side == "real" else jnp.sin
+        kernel = wave(angle).astype(dtype)
         if self.window is None:
             return kernel
         window = jnp.asarray(self._window(length), dtype)
