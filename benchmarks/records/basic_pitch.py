@@ -216,6 +216,7 @@ def measure() -> list[Row]:
 
 
 RECORD = Record(
+    group="nets",
     title="Basic Pitch: the notes of scales and chords",
     about="A constant-Q transform, overtones beside each other and convolutions, put together from "
     "layers and operations, find the notes that its ONNX finds.",

@@ -134,6 +134,7 @@ def measure() -> list[Row]:
 
 
 RECORD = Record(
+    group="nets",
     title="EspalomaCharge: partial charges of atoms",
     about="A graph net of layers, and charge equilibration, give the charges that Equinox gives "
     "with the same weights.",

@@ -144,6 +144,7 @@ def measure() -> list[Row]:
 
 
 RECORD = Record(
+    group="nets",
     title="khmer-ocr-ocm: lines of Khmer",
     about="Convolutions, two bidirectional LSTMs and CTC read ten texts in five fonts, as torch "
     "does.",

@@ -201,6 +201,7 @@ def measure() -> list[Row]:
 
 
 RECORD = Record(
+    group="nets",
     title="Magika: the kinds of files",
     about="An embedding, a convolution and two normalizations, put together from layers, tell the "
     "kind of the files of some packages by their bytes, as its own tool does.",

@@ -247,6 +247,7 @@ def measure() -> list[Row]:
 
 
 RECORD = Record(
+    group="nets",
     title="MTCNN: faces by three nets",
     about="Three nets, one behind the other, find the one face of scikit-image's picture of an "
     "astronaut, and tell 100 faces from 100 patches of background; they are those of torch.",

@@ -183,6 +183,7 @@ def measure() -> list[Row]:
 
 
 RECORD = Record(
+    group="nets",
     title="CREPE: the pitch of a sound",
     about="Two nets of convolutions hear the pitch of glides, a vibrato and a melody with the "
     "overtones of several instruments, as the same weights do with PyTorch's functions.",
