@@ -25,9 +25,10 @@ class Record:
         packages: whose files are read, with their versions, as pip takes them.
         licence: of the weights or the data.
         source: of the published numbers.
-        measure: gives the rows.
+        measure: gives the rows, or the rows and what the picture shows: short lists of JSON.
         minutes: that it takes, at most; those of one are in `.ci/run`.
         needs: modules without which it is left out.
+        draw: the picture, on a matplotlib `Figure`, of what `measure` gave beside the rows.
     """
 
     title: str
@@ -35,9 +36,10 @@ class Record:
     packages: tuple[str, ...]
     licence: str
     source: str
-    measure: "Callable[[], list[Row]]"
+    measure: "Callable[[], list[Row] | tuple[list[Row], dict]]"
     minutes: int = 1
     needs: tuple[str, ...] = ()
+    draw: Callable[[Any, dict], None] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +72,12 @@ class Row:
         low = -np.inf if self.least is None else self.least
         high = np.inf if self.most is None else self.most
         return bool(low <= self.ours <= high)
+
+
+def of_seeds(what: str, values: Any, **given: Any) -> Row:
+    """A row of a number that was found for each of several seeds: their mean and its spread."""
+    values = np.asarray(values, "float64")
+    return Row(what, values.mean(), spread=float(values.std(ddof=1)), **given)
 
 
 def files_of(package: str) -> pathlib.Path:
