@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import importlib
 import importlib.util
+import io
 import json
 import pathlib
 import sys
@@ -24,7 +25,7 @@ from benchmarks.records.record import Record
 
 NO_RECORDS = ("__init__", "__main__", "record")
 PICTURES = pathlib.Path(__file__).parents[2] / "docs" / "assets" / "records"
-DOTS_PER_INCH, LARGEST_PICTURE = 100, 40_000  # 640 × 400 dots; bytes
+DOTS_PER_INCH, COLORS, LARGEST_PICTURE = 100, 64, 40_000  # 640 × 400 dots; bytes
 
 
 def names() -> list[str]:
@@ -61,12 +62,15 @@ def draw_picture(name: str) -> None:
     if draw is None or data is None:
         return
     from matplotlib.figure import Figure
+    from PIL import Image
 
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     draw(figure, data)
     file = PICTURES / f"{name}.png"
     PICTURES.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file, dpi=DOTS_PER_INCH, metadata={"Software": None})
+    with io.BytesIO() as dots:
+        figure.savefig(dots, dpi=DOTS_PER_INCH)
+        Image.open(dots).convert("RGB").quantize(COLORS).save(file, optimize=True)
     size = file.stat().st_size
     if size > LARGEST_PICTURE:
         raise ValueError(f"{file}: {size} bytes, expected {LARGEST_PICTURE} at most")
