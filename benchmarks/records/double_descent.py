@@ -139,8 +139,7 @@ def draw(figure: Any, data: dict) -> None:
 
 RECORD = Record(
     title="Double descent: the error peaks at as many features as examples",
-    about="Least squares on random features of 200 digits, a tenth of them with wrong labels: 28 "
-    "widths of ten seeds in one program.",
+    about="Least squares on random features of 200 digits, 28 widths of ten seeds in one program.",
     packages=(),
     licence="digits: CC BY 4.0",
     source="Belkin et al., PNAS 2019; Nakkiran et al., ICLR 2020",
