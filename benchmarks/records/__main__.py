@@ -1,11 +1,13 @@
 """Numbers that others published, reached here: the figures of docs/records.md.
 
-    python -m benchmarks.records [NAME …] [--check] [--turn 0/3]
+    python -m benchmarks.records [NAME …] [--check] [--turn 0/3] [--pictures]
 
 Each record is a file of this folder and is run in a process of its own. With --check nothing is
 written, only those are run that take at most a minute, and the exit status is 1 where a number is
-not within what it has to be. Needs the extras `onnx` and `export`, a registry for pip, and what
-each record names; one whose modules are not installed is left out.
+not within what it has to be. With --pictures nothing is run: docs/assets/records gets a picture of
+what was kept of each record that draws one, which needs matplotlib. Needs the extras `onnx` and
+`export`, a registry for pip, and what each record names; one whose modules are not installed is
+left out.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import contextlib
 import dataclasses
 import importlib
 import importlib.util
+import io
 import json
 import pathlib
 import sys
@@ -22,6 +25,8 @@ from benchmarks import kept, runner
 from benchmarks.records.record import Record
 
 NO_RECORDS = ("__init__", "__main__", "onnx_weights", "record")
+PICTURES = pathlib.Path(__file__).parents[2] / "docs" / "assets" / "records"
+DOTS_PER_INCH, COLORS, LARGEST_PICTURE = 100, 64, 40_000  # 640 × 400 dots; bytes
 
 
 def names() -> list[str]:
@@ -44,11 +49,33 @@ def measured(name: str) -> dict:
     """What a record gives, as JSON has it."""
     record, begin = record_of(name), time.perf_counter()
     with contextlib.redirect_stdout(sys.stderr):  # what packages print is no result
-        found = record.measure()
-    rows = [dataclasses.asdict(row) | {"holds": row.holds} for row in found]
+        given = record.measure()
+    rows, data = given if isinstance(given, tuple) else (given, {})
+    rows = [dataclasses.asdict(row) | {"holds": row.holds} for row in rows]
     about = dataclasses.asdict(record)
-    del about["measure"]
-    return about | {"rows": rows, "seconds": round(time.perf_counter() - begin, 1)}
+    del about["measure"], about["draw"]
+    seconds = round(time.perf_counter() - begin, 1)
+    return about | {"rows": rows, "seconds": seconds} | ({"data": data} if data else {})
+
+
+def draw_picture(name: str) -> None:
+    """Writes the picture of a record, of what was kept of it; those without one are passed by."""
+    draw, data = record_of(name).draw, kept.found("records", name).get("data")
+    if draw is None or data is None:
+        return
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    draw(figure, data)
+    file = PICTURES / f"{name}.png"
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with io.BytesIO() as dots:
+        figure.savefig(dots, dpi=DOTS_PER_INCH)
+        Image.open(dots).convert("RGB").quantize(COLORS).save(file, optimize=True)
+    size = file.stat().st_size
+    if size > LARGEST_PICTURE:
+        raise ValueError(f"{file}: {size} bytes, expected {LARGEST_PICTURE} at most")
 
 
 def printed_rows(name: str, found: dict) -> list[str]:
@@ -69,8 +96,13 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names()))
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--turn", default="0/1", help="K/N: of N records the one of turn K")
+    parser.add_argument("--pictures", action="store_true")
     parser.add_argument("--one", metavar="NAME")
     given = parser.parse_args()
+    if given.pictures:
+        for name in given.names or names():
+            draw_picture(name)
+        return
     if given.one:
         print(json.dumps(measured(given.one)), flush=True)
         return

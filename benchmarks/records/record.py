@@ -27,9 +27,10 @@ class Record:
         packages: whose files are read, with their versions, as pip takes them.
         licence: of the weights or the data.
         source: of the published numbers.
-        measure: gives the rows.
+        measure: gives the rows, or the rows and what the picture shows: short lists of JSON.
         minutes: that it takes, at most; those of one are in `.ci/run`.
         needs: modules without which it is left out.
+        draw: the picture, on a matplotlib `Figure`, of what `measure` gave beside the rows.
     """
 
     group: str
@@ -38,9 +39,10 @@ class Record:
     packages: tuple[str, ...]
     licence: str
     source: str
-    measure: "Callable[[], list[Row]]"
+    measure: "Callable[[], list[Row] | tuple[list[Row], dict]]"
     minutes: int = 1
     needs: tuple[str, ...] = ()
+    draw: Callable[[Any, dict], None] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +67,10 @@ class Row:
     most: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("ours", "published", "keras", "spread"):
+            value = getattr(self, name)
+            if isinstance(value, np.generic | jax.Array):  # JSON has none of them
+                object.__setattr__(self, name, value.item())
         object.__setattr__(self, "ours", float(self.ours))
 
     @property
