@@ -6,10 +6,10 @@ papers: 20 random splits in 9 parts and 1, a network of one hidden layer of 50 u
 The rows are those of mlxtend (`pip install mlxtend`, of which only the file is read). `dropout`:
 Gal and Ghahramani 2016, whose dropout rate and noise are chosen by a fifth of the training rows,
 1,000 epochs. `ensemble`: Lakshminarayanan et al. 2017, five networks that say a mean and a
-variance, 40 epochs, without adversarial rows; the learning rate is chosen in the same way. `laplace`: one
-network, the whole matrix; weight decay, prior and noise by the marginal likelihood. The splits are
-those of the papers, which follow from a seed (Hernández-Lobato and Adams 2015). All splits are
-trained as one program.
+variance, 40 epochs, without adversarial rows; the learning rate is chosen in the same way.
+`laplace`: one network, the whole matrix; weight decay, prior and noise by the marginal likelihood.
+The splits are those of the papers, which follow from a seed (Hernández-Lobato and Adams 2015). All
+splits are trained as one program.
 """
 
 import functools
