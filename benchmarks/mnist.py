@@ -25,24 +25,37 @@ def images(test: int = 1000) -> tuple[np.ndarray, ...]:
     return x[rest], y[rest], x[held], y[held]
 
 
-def network(library, dropout: float = 0.3):
-    """Three convolutions; logits.
+def convolutions(library):
+    """Three of them, behind small shifts and turns of the images; logits.
 
     Args:
         library: jkeras or keras.
     """
     layers = library.layers
     stack = [library.Input((28, 28, 1))]
+    stack += [layers.RandomTranslation(0.08, 0.08, fill_mode="constant")]
+    stack += [layers.RandomRotation(0.03, fill_mode="constant")]
     for filters in (16, 32, 64):
         stack += [layers.Conv2D(filters, 3, padding="same", use_bias=False)]
         stack += [layers.BatchNormalization(momentum=0.8), layers.ReLU(), layers.MaxPooling2D()]
-    stack += [layers.Flatten(), layers.Dropout(dropout), layers.Dense(10)]
+    stack += [layers.Flatten(), layers.Dropout(0.3), layers.Dense(10)]
     return library.Sequential(stack)
 
 
-def compiled(library, model, steps: int, peak: float = 5e-3):
+def hidden_layers(units: int = 200, count: int = 3, dropout: float = 0.1):
+    """That of Lakshminarayanan et al. 2017, dropout in place of batch normalization; logits."""
+    import jkeras
+    from jkeras import layers
+
+    stack = [jkeras.Input((28, 28, 1)), layers.Flatten()]
+    for _ in range(count):
+        stack += [layers.Dense(units, "relu"), layers.Dropout(dropout)]
+    return jkeras.Sequential([*stack, layers.Dense(10)])
+
+
+def compiled(library, model, steps: int, peak: float = 5e-3, **options):
     """The model, with a rate that falls to 0."""
     rate = library.optimizers.schedules.CosineDecay(peak, steps)
     loss = library.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(library.optimizers.Adam(rate), loss, metrics=["accuracy"])
+    model.compile(library.optimizers.Adam(rate), loss, metrics=["accuracy"], **options)
     return model
