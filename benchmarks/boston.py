@@ -9,7 +9,7 @@ Gal and Ghahramani 2016, whose dropout rate and noise are chosen by a fifth of t
 variance, 40 epochs, without adversarial rows; the learning rate is chosen in the same way.
 `laplace`: one network, the whole matrix; weight decay, prior and noise by the marginal likelihood.
 The splits are those of the papers, which follow from a seed (Hernández-Lobato and Adams 2015). All
-are trained as one program.
+splits are trained as one program.
 """
 
 import functools

@@ -9,6 +9,7 @@ results, and `<!-- figures: end -->`. With --check nothing is written: exit stat
 page is out of date.
 """
 
+import functools
 import json
 import pathlib
 import re
@@ -590,6 +591,11 @@ def planned(results: Results) -> str:
     return _table(head, rows)
 
 
+def records(group: str, results: Results) -> str:
+    """The records of a group."""
+    return sections(results.measured["records"], group)
+
+
 def tested(results: Results) -> str:
     """How many tests ask what."""
     counts = results.found("tested", "tests")
@@ -867,7 +873,10 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
     "speed": speed,
     "missed": missed,
     "short": short,
-    "records_nets": lambda results: sections(results.measured["records"], "nets"),
+    **{
+        f"records_{group}": functools.partial(records, group)
+        for group in ("nets", "data", "papers")
+    },
     "forms": forms,
     "files": files,
     **{

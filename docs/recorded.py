@@ -46,8 +46,8 @@ def _text(value: Any) -> str:
 
 
 def _source(name: str, record: dict[str, Any]) -> str:
-    packages = ", ".join(record["packages"]) or "scikit-learn's digits, in jkeras"
-    return (
-        f"`python -m benchmarks.records {name}`, {record['seconds']:.0f} s. Of {packages} "
-        f"({record['licence']}). Published: {record['source']}."
-    )
+    of = record["licence"]
+    if record["packages"]:
+        of = f"of {', '.join(record['packages'])} ({of})"
+    command = f"`python -m benchmarks.records {name}`"
+    return f"{command}, {record['seconds']:.0f} s; {of}. Published: {record['source']}."

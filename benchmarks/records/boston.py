@@ -50,10 +50,10 @@ RECORD = Record(
     group="data",
     title="Prices of Boston's houses, with likelihoods",
     about="506 rows in the papers' 20 splits, a hidden layer of 50 units: MC dropout, and "
-    "ensembles of five that say a mean and a variance; all splits are trained as one program.",
+    "ensembles of five that say a mean and a variance; all splits are one program.",
     packages=(PACKAGE,),
     licence="of the rows: in the public domain (StatLib); of mlxtend: BSD-3",
-    source="Gal and Ghahramani, ICML 2016, and the log of its program, DropoutUncertaintyExps; "
+    source="Gal and Ghahramani, ICML 2016, and the log of yaringal/DropoutUncertaintyExps; "
     "Lakshminarayanan et al., NeurIPS 2017; the splits: Hernández-Lobato and Adams, ICML 2015",
     measure=measure,
     minutes=4,

@@ -138,6 +138,7 @@ def draw(figure: Any, data: dict) -> None:
 
 
 RECORD = Record(
+    group="papers",
     title="Double descent: the error peaks at as many features as examples",
     about="Least squares on random features of 200 digits, 28 widths of ten seeds in one program.",
     packages=(),

@@ -110,6 +110,7 @@ def draw(figure: Any, data: dict) -> None:
 
 
 RECORD = Record(
+    group="papers",
     title="Grokking: sums modulo a prime, understood long after they are known",
     about="A perceptron with weight decay on 65 % of the sums modulo 47, and the Fourier spectrum "
     "of its embedding; four seeds in one program.",

@@ -120,6 +120,7 @@ def draw(figure: Any, data: dict) -> None:
 
 
 RECORD = Record(
+    group="papers",
     title="Lottery tickets: 20 % of the weights do, where they begin as they began",
     about="Iterative magnitude pruning of a network on the digits, 14 rounds, beside the same "
     "places with new weights; eight seeds in one program.",

@@ -128,6 +128,7 @@ def draw(figure: Any, data: dict) -> None:
 
 
 RECORD = Record(
+    group="papers",
     title="MAML: a new sine wave is learnt by one step on 5 or 10 points",
     about="Second-order MAML and a network trained on all waves, for 5 and 10 points, three seeds "
     "each, in one program.",

@@ -147,8 +147,7 @@ RECORD = Record(
     group="data",
     title="Small tables, beside scikit-learn",
     about="Wines, tumours and cars in ten folds: five networks of 64 units on a FeatureSpace's "
-    "columns, beside the best of scikit-learn's linear, support vector, forest and boosting "
-    "models.",
+    "columns, beside the best of scikit-learn's linear model, SVM, forest and boosting.",
     packages=("scikit-learn", PACKAGE),
     licence="of the tables: CC BY 4.0 (UCI); of scikit-learn and mlxtend: BSD-3",
     source="UCI: Aeberhard and Forina 1991; Wolberg et al. 1995; Quinlan 1993",

@@ -1,9 +1,10 @@
-"""Classes of time series: gestures, arrow heads, electricity, motions, vowels.
+"""Classes of time series: gestures, electricity, motions, vowels.
 
 The archives' own parts of training and test (Dau et al. 2019, Bagnall et al. 2018), by the fully
 convolutional network of Wang et al. 2017: 128, 256 and 128 filters of length 8, 5 and 3, each with
 batch normalization, and a mean over time. The published means are of 5 trainings of 2,000 epochs;
-here a rate that falls to 0 makes do with a tenth of them.
+here a rate that falls to 0 makes do with 40 to 100. (ArrowHead, with 36 rows, does need them: after
+60 both jkeras and Keras are at 0.62 to 0.64 in place of 0.84.)
 """
 
 import numpy as np
@@ -12,14 +13,13 @@ from benchmarks import folds
 from benchmarks.records.record import Record, Row, files_of, over
 
 PACKAGE = "aeon==1.6.0"
-SEEDS = 3
+SEEDS = 2
 # name: epochs, what was published, and the least that counts as that
 SETS = {
     "ItalyPowerDemand": (100, "0.963 ± 0.001", 0.955),
     "JapaneseVowels": (40, "0.993 ± 0.002", 0.985),
     "BasicMotions": (40, "1.0 (InceptionTime)", 0.98),
-    "GunPoint": (120, "1.0 ± 0.0", 0.99),
-    "ArrowHead": (120, "0.843 ± 0.011", 0.82),
+    "GunPoint": (60, "1.0 ± 0.0", 0.99),
 }
 
 
@@ -85,12 +85,12 @@ def measure() -> list[Row]:
 RECORD = Record(
     group="data",
     title="Time series: the archives' classes",
-    about="A fully convolutional network on five sets of the UCR and UEA archives, their own parts "
-    "of training and test, three seeds each.",
+    about="A fully convolutional network on four sets of the UCR and UEA archives, their own parts "
+    "of training and test, two seeds each.",
     packages=(PACKAGE,),
     licence="of the series: the archives', for research; of aeon: BSD-3",
     source="Wang, Yan and Oates, IJCNN 2017; Ismail Fawaz et al., Data Mining and Knowledge "
     "Discovery 2019 (FCN, 5 trainings each) and Ruiz et al., the same 2021 (InceptionTime)",
     measure=measure,
-    minutes=6,
+    minutes=4,
 )

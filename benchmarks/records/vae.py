@@ -131,6 +131,7 @@ def draw(figure: Any, data: dict) -> None:
 
 
 RECORD = Record(
+    group="papers",
     title="The bounds of a variational autoencoder are in order",
     about="Evidence lower bounds of 1 to 500 samples on binarized digits, of networks trained on "
     "that of 1 and on that of 5, five seeds in one program each.",
