@@ -17,6 +17,11 @@ from jkeras.core.weights.quantized_policy import (
 def serialize(dtype_policy):
     """The config of a policy.
 
+    Args:
+        dtype_policy: a `DTypePolicy`.
+    Returns:
+        A dict of plain data, which `deserialize` takes.
+
     >>> serialize(DTypePolicy("mixed_bfloat16"))["config"]
     {'name': 'mixed_bfloat16'}
     """
@@ -26,6 +31,14 @@ def serialize(dtype_policy):
 @registry.public("keras.dtype_policies.deserialize")
 def deserialize(config, custom_objects=None):
     """The policy of a config.
+
+    Args:
+        config: from `serialize`.
+        custom_objects: dict from names to policies of yours.
+    Returns:
+        A `DTypePolicy`.
+    Raises:
+        ValueError: an unknown class.
 
     >>> deserialize(serialize(DTypePolicy("mixed_bfloat16"))).compute_dtype
     'bfloat16'

@@ -33,6 +33,14 @@ def relu(
 ) -> jax.Array:
     """x above the threshold, at most `max_value`; negative_slope * (x - threshold) below it.
 
+    Args:
+        x: array of any shape.
+        negative_slope: slope below the threshold.
+        max_value: the largest result; None for no limit.
+        threshold: at and below which x does not pass.
+    Returns:
+        Array in the shape of `x`.
+
     >>> relu([-4.0, 2.0, 8.0], negative_slope=0.25, max_value=6.0)
     Array([-1.,  2.,  6.], dtype=float32)
     """
@@ -58,8 +66,14 @@ def relu(
 def gelu(x: TensorLike, approximate: bool = False) -> jax.Array:
     """x * P(N(0, 1) <= x); unlike `ops.gelu` with the error function by default (arXiv:1606.08415).
 
-    >>> gelu([0.0, 10.0])
-    Array([ 0., 10.], dtype=float32)
+    Args:
+        x: array of any shape.
+        approximate: use the tanh formula instead of the error function.
+    Returns:
+        Array in the shape of `x`.
+
+    >>> gelu([-1.0, 1.0])
+    Array([-0.15865526,  0.8413447 ], dtype=float32)
     """
     return ops.gelu(x, approximate=approximate)
 
@@ -68,8 +82,13 @@ def gelu(x: TensorLike, approximate: bool = False) -> jax.Array:
 def exponential(x: TensorLike) -> jax.Array:
     """exp(x).
 
-    >>> exponential([0.0])
-    Array([1.], dtype=float32)
+    Args:
+        x: array of any shape.
+    Returns:
+        Array in the shape of `x`.
+
+    >>> exponential([0.0, 1.0])
+    Array([1.       , 2.7182817], dtype=float32)
     """
     return ops.exp(x)
 
@@ -77,6 +96,11 @@ def exponential(x: TensorLike) -> jax.Array:
 @public("keras.activations.linear")
 def linear(x: TensorLike) -> jax.Array:
     """x itself.
+
+    Args:
+        x: anything.
+    Returns:
+        The same object.
 
     >>> linear(3)
     3
@@ -88,7 +112,12 @@ def linear(x: TensorLike) -> jax.Array:
 def mish(x: TensorLike) -> jax.Array:
     """x * tanh(softplus(x)) (Misra 2019, arXiv:1908.08681).
 
-    >>> mish([0.0])
-    Array([0.], dtype=float32)
+    Args:
+        x: array of any shape.
+    Returns:
+        Array in the shape of `x`.
+
+    >>> mish([-1.0, 1.0])
+    Array([-0.30340144,  0.8650985 ], dtype=float32)
     """
     return jax.nn.mish(jnp.asarray(x))

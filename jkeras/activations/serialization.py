@@ -32,6 +32,10 @@ _family = Activations(
 def get(identifier: Identifier) -> Function:
     """The activation function that a name, config, function or None (linear) stands for.
 
+    Args:
+        identifier: name, such as "relu"; config; function, which is returned as it is; None.
+    Returns:
+        A function of one array.
     Raises:
         ValueError: nothing of that name, or not callable.
 
@@ -45,6 +49,11 @@ def get(identifier: Identifier) -> Function:
 def serialize(activation: Function) -> str | dict[str, Any]:
     """The name of a built-in activation function, or the config of another.
 
+    Args:
+        activation: a function, or an object such as a layer.
+    Returns:
+        A name or a dict of plain data, which `deserialize` takes.
+
     >>> from jkeras.activations import relu
     >>> serialize(relu)
     'relu'
@@ -56,8 +65,15 @@ def serialize(activation: Function) -> str | dict[str, Any]:
 def deserialize(config: str | Config, custom_objects: Mapping[str, Any] | None = None) -> Function:
     """The activation function of a name or config.
 
-    >>> from jkeras.activations import relu
-    >>> deserialize("relu") is relu
-    True
+    Args:
+        config: from `serialize`.
+        custom_objects: dict from names to functions of yours.
+    Returns:
+        A function of one array.
+    Raises:
+        ValueError: nothing of that name, or a config without a class name.
+
+    >>> deserialize("double", {"double": lambda x: 2 * x})(3.0)
+    6.0
     """
     return _family.deserialize(config, custom_objects)

@@ -51,9 +51,9 @@ class MaxNorm(Constraint):
     Reference: Srivastava et al., 2014, "Dropout: A Simple Way to Prevent Neural Networks from
         Overfitting".
 
-    >>> print(MaxNorm(1.0)(jnp.array([[3.0], [4.0]])).round(3))
-    [[0.6]
-     [0.8]]
+    >>> print(MaxNorm(1.0)(jnp.array([[3.0, 0.3], [4.0, 0.4]])).round(3))  # the second is short
+    [[0.6 0.3]
+     [0.8 0.4]]
     """
 
     max_value: float = 2
@@ -79,7 +79,10 @@ class NonNeg(Constraint):
 
 @record("keras.constraints", "keras.constraints.unit_norm")
 class UnitNorm(Constraint):
-    """Norms along `axis` (integer or list) of 1.
+    """Norms along `axis` of 1.
+
+    Args:
+        axis: integer or list, as for `MaxNorm`.
 
     >>> print(UnitNorm()(jnp.array([[3.0], [4.0]])).round(3))
     [[0.6]
@@ -101,7 +104,7 @@ class MinMaxNorm(Constraint):
     Args:
         min_value, max_value: the bounds.
         rate: how far a step goes towards the bounds: 1 all the way, 0 not at all.
-        axis: integer or list.
+        axis: integer or list, as for `MaxNorm`.
 
     >>> print(MinMaxNorm(1.0, 2.0)(jnp.array([[0.3], [0.4]])).round(3))
     [[0.6]

@@ -14,6 +14,13 @@ _family = Family("constraints", "constraint")
 def get(identifier: Any) -> Any:
     """The constraint that a name, config, class or callable stands for; None for None.
 
+    Args:
+        identifier: name, config, class, callable of one array, or None.
+    Returns:
+        A callable from an array to one of its shape, or None.
+    Raises:
+        ValueError: nothing of that name, or none of these.
+
     >>> get("non_neg")
     NonNeg()
     """
@@ -23,6 +30,11 @@ def get(identifier: Any) -> Any:
 @public("keras.constraints.serialize")
 def serialize(constraint: Any) -> str | dict[str, Any]:
     """The config of a constraint, with its class.
+
+    Args:
+        constraint: a constraint or a function.
+    Returns:
+        A dict of plain data, which `deserialize` takes.
 
     >>> from jkeras.constraints import UnitNorm
     >>> serialize(UnitNorm(1))["config"]
@@ -34,6 +46,14 @@ def serialize(constraint: Any) -> str | dict[str, Any]:
 @public("keras.constraints.deserialize")
 def deserialize(config: str | Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The constraint of a config.
+
+    Args:
+        config: from `serialize`, or a name.
+        custom_objects: dict from names to constraints of yours.
+    Returns:
+        A constraint.
+    Raises:
+        ValueError: nothing of that name, or a config without a class name.
 
     >>> deserialize({"class_name": "UnitNorm", "config": {"axis": 1}})
     UnitNorm(axis=1)

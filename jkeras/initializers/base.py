@@ -21,6 +21,11 @@ class Initializer(Record):
     A subclass of yours writes `__call__(shape, dtype=None)`, or `sample(key, shape, dtype)` where
     it draws random numbers, which is the pure form that `layer.init(key, x)` uses.
 
+    Both take a shape, a tuple of sizes, and a dtype, floatx by default, and give an array.
+
+    Raises:
+        NotImplementedError: on a call, where a subclass writes neither.
+
     >>> import jax
     >>> class Twos(Initializer):
     ...     def __call__(self, shape, dtype=None):

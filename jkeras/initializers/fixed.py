@@ -53,10 +53,17 @@ class Ones(Initializer):
 
 @record("keras.initializers", "keras.initializers.constant")
 class Constant(Initializer):
-    """All elements `value`: a number, or an array that broadcasts to the shape.
+    """All elements the same number, or those of an array.
 
-    >>> print(Constant(3.0)((2,)))
-    [3. 3.]
+    Args:
+        value: a number, or an array that broadcasts to the shape.
+    Raises:
+        ArgumentError: on a call, a value that is no number.
+
+    >>> print(Constant([1.0, 2.0])((3, 2)))
+    [[1. 2.]
+     [1. 2.]
+     [1. 2.]]
     """
 
     value: Value() = 0.0
@@ -70,12 +77,16 @@ class Constant(Initializer):
     "keras.initializers", "keras.initializers.identity", "keras.initializers.IdentityInitializer"
 )
 class Identity(Initializer):
-    """`gain` on the diagonal of a matrix, 0 elsewhere. Raises ValueError for a shape that is not
-    2D.
+    """`gain` on the diagonal of a matrix, 0 elsewhere.
 
-    >>> print(Identity()((2, 3)))
-    [[1. 0. 0.]
-     [0. 1. 0.]]
+    Args:
+        gain: a number; in no config, as in Keras.
+    Raises:
+        ValueError: on a call, a shape that is not 2D.
+
+    >>> print(Identity(2.0)((2, 3)))
+    [[2. 0. 0.]
+     [0. 2. 0.]]
     """
 
     gain: float = 1.0
@@ -105,9 +116,12 @@ class STFT(Initializer):
         scaling: divide by the root of the window's energy ("density"), by its sum ("spectrum"), or
             not (None).
         periodic: whether the window is made for periodic use; handed to scipy.
+    Raises:
+        ValueError: another `side`, `scaling` or name of a window; on a call, a window of another
+            length.
 
-    >>> STFT("real")((8, 1, 5)).shape
-    (8, 1, 5)
+    >>> print(STFT("imag", window=None)((4, 1, 3))[:, 0, 1].round(2) + 0.0)  # -sin(2 pi t / 4)
+    [ 0. -1.  0.  1.]
     """
 
     side: str = "real"

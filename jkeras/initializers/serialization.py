@@ -45,6 +45,14 @@ def get(identifier: Any) -> Any:
     """The initializer that a name, config, class, array or callable `(shape, dtype)` stands for;
     None for None.
 
+    Args:
+        identifier: name, config, class, array, callable `(shape, dtype)`, or None.
+    Returns:
+        A callable `(shape, dtype)`, or None.
+    Raises:
+        ValueError: nothing of that name, or none of these. An array makes a callable that raises
+            one for another shape.
+
     >>> get("zeros")
     Zeros()
     """
@@ -54,6 +62,11 @@ def get(identifier: Any) -> Any:
 @public("keras.initializers.serialize")
 def serialize(initializer: Any) -> str | dict[str, Any]:
     """The config of an initializer, with its class.
+
+    Args:
+        initializer: an initializer or a function.
+    Returns:
+        A dict of plain data, which `deserialize` takes.
 
     >>> from jkeras.initializers import Zeros
     >>> serialize(Zeros())["class_name"]
@@ -65,6 +78,14 @@ def serialize(initializer: Any) -> str | dict[str, Any]:
 @public("keras.initializers.deserialize")
 def deserialize(config: str | Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The initializer of a config.
+
+    Args:
+        config: from `serialize`, or a name.
+        custom_objects: dict from names to initializers of yours.
+    Returns:
+        An initializer.
+    Raises:
+        ValueError: nothing of that name, or a config without a class name.
 
     >>> deserialize({"class_name": "Constant", "config": {"value": 2.0}})
     Constant(value=2.0)

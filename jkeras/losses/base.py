@@ -40,6 +40,9 @@ class Loss(Record):
         reduction: "sum_over_batch_size" or "mean" (sum / number of values), "sum",
             "mean_with_sample_weight" (sum / sum of weights), "none" or None (values by sample).
         dtype: of the computation; floatx by default. Of a policy, its compute dtype.
+    Raises:
+        ValueError: an unknown `reduction`.
+        ArgumentError: on a call, values that are no numbers.
 
     >>> class Signed(Loss):
     ...     def call(self, y_true, y_pred):
@@ -93,6 +96,8 @@ class Loss(Record):
             sample_weight: weights that broadcast to the values per sample.
             mask: of `y_pred`; entries that are False do not count. Default: the mask beside
                 `y_pred`, if any.
+        Returns:
+            A number; for the reduction "none" weighted values by sample, (batch, …).
         """
         if mask is None:
             mask = mask_beside(y_pred)
@@ -212,6 +217,14 @@ class LossFunctionWrapper(OfFunction, Loss):
 
     Before, a last axis of size 1 that only one of the two has is removed or added. Other keyword
     arguments go to `fn`.
+
+    Args:
+        fn: function of targets and predictions, arrays or equal structures of them.
+        reduction, name, dtype: as for `Loss`.
+        kwargs: further keyword arguments of `fn`.
+    Raises:
+        ValueError: on a call, targets and predictions of different structure.
+        ArgumentError: on a call, `fn` returns None.
 
     >>> loss = LossFunctionWrapper(lambda y_true, y_pred: abs(y_true - y_pred), reduction="sum")
     >>> print(loss([0.0, 0.0], [1.0, -2.0]))

@@ -112,9 +112,15 @@ def binary_crossentropy(
     """Mean over an axis of -y_true log p - (1 - y_true) log(1 - p).
 
     Args:
+        y_true: labels (batch, …, d) in [0, 1].
+        y_pred: probabilities p of the same shape, or logits.
         from_logits: whether `y_pred` are logits rather than probabilities.
         label_smoothing: in [0, 1]; targets are drawn towards 0.5 by this part.
         axis: that is averaged.
+    Returns:
+        The mean losses, in the shape of `y_pred` without `axis`.
+    Raises:
+        ShapeError: different shapes.
 
     >>> print(binary_crossentropy([[0.0, 1.0]], [[0.0, 0.0]], from_logits=True).round(3))
     [0.693]
@@ -139,12 +145,18 @@ def binary_focal_crossentropy(
     averaged over an axis.
 
     Args:
+        y_true, y_pred: as for `binary_crossentropy`.
         apply_class_balancing: weigh class 1 by `alpha` and class 0 by 1 - `alpha`.
+        alpha: that weight, in [0, 1].
         gamma: how strongly easy examples lose weight. (Lin et al. 2017, arXiv:1708.02002)
         from_logits, label_smoothing, axis: as in `binary_crossentropy`.
+    Returns:
+        The mean losses, in the shape of `y_pred` without `axis`.
+    Raises:
+        ShapeError: different shapes.
 
-    >>> print(binary_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(2))
-    [0.17]
+    >>> print(binary_focal_crossentropy([[1.0], [1.0]], [[0.5], [0.9]]).round(4))  # hard, easy
+    [0.1733 0.0011]
     """
     y_true, y_pred = arrays(y_true, y_pred)
     y_true = _smooth(y_true, label_smoothing, 2)
@@ -171,9 +183,15 @@ def categorical_crossentropy(
     (batch, …).
 
     Args:
+        y_true: probabilities (batch, …, classes).
+        y_pred: probabilities or logits of the same shape.
         from_logits: whether `y_pred` are logits; else they are divided by their sum.
         label_smoothing: in [0, 1]; this part of each target is spread evenly over the classes.
         axis: of the classes.
+    Returns:
+        One loss for each target, in the shape of `y_pred` without `axis`.
+    Raises:
+        ShapeError: different shapes.
 
     >>> print(categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
     [0.693]
@@ -198,12 +216,15 @@ def categorical_focal_crossentropy(
     """-sum over the class axis of alpha (1 - p)^gamma y_true log p.
 
     Args:
+        y_true, y_pred: as for `categorical_crossentropy`.
         alpha: weight, a number or one for each class.
         gamma: how strongly easy examples lose weight. (Lin et al. 2017, arXiv:1708.02002)
         from_logits, label_smoothing, axis: as in `categorical_crossentropy`.
+    Returns:
+        One loss for each target, in the shape of `y_pred` without `axis`.
 
-    >>> print(categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
-    [0.043]
+    >>> print(categorical_focal_crossentropy([[0, 1], [0, 1]], [[0.5, 0.5], [0.1, 0.9]]).round(4))
+    [0.0433 0.0003]
     """
     y_true, y_pred = _categorical(
         "categorical_focal_crossentropy", y_true, y_pred, label_smoothing, axis
@@ -228,9 +249,17 @@ def sparse_categorical_crossentropy(
     """-log p of the right class, for integer labels: (batch, …), (batch, …, classes) -> (batch, …).
 
     Args:
+        y_true: integers in the shape of `y_pred` without `axis`, or with size 1 there. A label that
+            is no class gives 0.
+        y_pred: probabilities or logits (batch, …, classes).
         from_logits: whether `y_pred` are logits; else they are divided by their sum.
         ignore_class: a label whose entries give 0, and do not count in the mean of a `Loss`.
         axis: of the classes.
+    Returns:
+        One loss for each label, in the shape of `y_pred` without `axis`.
+    Raises:
+        ShapeError: labels that do not fit the predictions.
+        ValueError: `y_pred` is a scalar or lacks `axis`.
 
     >>> print(sparse_categorical_crossentropy([1, 0], [[0.5, 0.5], [1.0, 0.0]]).round(3))
     [0.693 0.   ]
@@ -326,11 +355,18 @@ def categorical_generalized_cross_entropy(y_true: Tensor, y_pred: Tensor, q: flo
     wrong labels.
 
     Args:
+        y_true: integers (batch, …).
+        y_pred: probabilities (batch, …, classes).
         q: in (0, 1); near 0 it is the cross-entropy, at 1 the absolute error. (Zhang, Sabuncu 2018,
             arXiv:1805.07836)
+    Returns:
+        One loss for each label, in the shape of `y_true`.
 
-    >>> print(categorical_generalized_cross_entropy([1], [[0.75, 0.25]], 0.5))
+    >>> for q in (0.01, 0.5, 1.0):  # from -log(0.25) = 1.39 to 1 - 0.25
+    ...     print(categorical_generalized_cross_entropy([1], [[0.75, 0.25]], q).round(2))
+    [1.38]
     [1.]
+    [0.75]
     """
     y_pred = jnp.asarray(y_pred)
     labels = jnp.asarray(y_true).astype("int32")
@@ -344,7 +380,11 @@ def categorical_generalized_cross_entropy(y_true: Tensor, y_pred: Tensor, q: flo
 
 @record("keras.losses")
 class BinaryCrossentropy(LossFunctionWrapper):
-    """Loss of `binary_crossentropy`.
+    """Loss of `binary_crossentropy`: -y_true log p - (1 - y_true) log(1 - p), averaged.
+
+    Args:
+        from_logits, label_smoothing, axis: as for `binary_crossentropy`.
+        reduction, name, dtype: as for `Loss`.
 
     >>> print(BinaryCrossentropy(from_logits=True)([[0.0, 1.0]], [[0.0, 0.0]]).round(3))
     0.693
@@ -361,7 +401,12 @@ class BinaryCrossentropy(LossFunctionWrapper):
 
 @record("keras.losses")
 class BinaryFocalCrossentropy(LossFunctionWrapper):
-    """Loss of `binary_focal_crossentropy`.
+    """Loss of `binary_focal_crossentropy`: binary cross-entropy where easy examples weigh little.
+
+    Args:
+        apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis: as for
+            `binary_focal_crossentropy`.
+        reduction, name, dtype: as for `Loss`.
 
     >>> print(BinaryFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]).round(2))
     0.17
@@ -381,10 +426,15 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
 
 @record("keras.losses")
 class CategoricalCrossentropy(LossFunctionWrapper):
-    """Loss of `categorical_crossentropy`.
+    """Loss of `categorical_crossentropy`: cross-entropy with one-hot or soft targets.
 
-    >>> print(CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
-    0.693
+    Args:
+        from_logits, label_smoothing, axis: as for `categorical_crossentropy`.
+        reduction, name, dtype: as for `Loss`.
+
+    >>> loss = CategoricalCrossentropy(from_logits=True)
+    >>> print(loss([[0.0, 1.0]], [[0.0, 0.0]]).round(3), loss([[0.0, 1.0]], [[0.0, 5.0]]).round(3))
+    0.693 0.007
     """
 
     from_logits: bool = False
@@ -398,7 +448,11 @@ class CategoricalCrossentropy(LossFunctionWrapper):
 
 @record("keras.losses")
 class CategoricalFocalCrossentropy(LossFunctionWrapper):
-    """Loss of `categorical_focal_crossentropy`.
+    """Loss of `categorical_focal_crossentropy`: cross-entropy where easy examples weigh little.
+
+    Args:
+        alpha, gamma, from_logits, label_smoothing, axis: as for `categorical_focal_crossentropy`.
+        reduction, name, dtype: as for `Loss`.
 
     >>> print(CategoricalFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
     0.043
@@ -417,9 +471,14 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
 
 @record("keras.losses")
 class SparseCategoricalCrossentropy(LossFunctionWrapper):
-    """Loss of `sparse_categorical_crossentropy`.
+    """Loss of `sparse_categorical_crossentropy`: cross-entropy with integer labels.
 
-    >>> print(SparseCategoricalCrossentropy()([[1]], [[0.5, 0.5]]).round(3))
+    Args:
+        from_logits, ignore_class, axis: as for `sparse_categorical_crossentropy`.
+        reduction, name, dtype: as for `Loss`.
+
+    >>> loss = SparseCategoricalCrossentropy(ignore_class=-1)  # the mean is over one label
+    >>> print(loss([1, -1], [[0.5, 0.5], [0.9, 0.1]]).round(3))
     0.693
     """
 
@@ -435,7 +494,13 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
 
 @record("keras.losses")
 class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
-    """Loss of `categorical_generalized_cross_entropy`; `q` must lie in (0, 1).
+    """Loss of `categorical_generalized_cross_entropy`: (1 - p^q) / q of the right class.
+
+    Args:
+        q: in (0, 1), as for `categorical_generalized_cross_entropy`.
+        reduction, name, dtype: as for `Loss`.
+    Raises:
+        ValueError: `q` outside (0, 1).
 
     >>> print(CategoricalGeneralizedCrossEntropy()([[1]], [[0.75, 0.25]]))
     1.0

@@ -28,6 +28,12 @@ def _distance_to_margin(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 def hinge(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of max(0, 1 - y_true y_pred), for targets -1 and 1 (or 0 and 1).
 
+    Args:
+        y_true: targets (batch, …, d), all -1 or 1, or all 0 or 1.
+        y_pred: scores of the same shape.
+    Returns:
+        The mean losses, (batch, …).
+
     >>> print(hinge([[-1.0, 1.0]], [[-2.0, 0.5]]))
     [0.25]
     """
@@ -37,6 +43,11 @@ def hinge(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 @comparison("keras.metrics.squared_hinge", "keras.losses.squared_hinge")
 def squared_hinge(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of max(0, 1 - y_true y_pred)^2, for targets -1 and 1 (or 0 and 1).
+
+    Args:
+        y_true, y_pred: as for `hinge`.
+    Returns:
+        The mean losses, (batch, …).
 
     >>> print(squared_hinge([[-1.0, 1.0]], [[-2.0, 0.5]]))
     [0.125]
@@ -48,6 +59,12 @@ def squared_hinge(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 def categorical_hinge(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """max(0, 1 + the highest wrong score - the right score) over the last axis, for one-hot
     targets.
+
+    Args:
+        y_true: one-hot targets (batch, …, classes).
+        y_pred: scores of the same shape.
+    Returns:
+        One loss for each target, (batch, …).
 
     >>> print(categorical_hinge([[0.0, 1.0]], [[0.5, 0.25]]))
     [1.25]
@@ -63,8 +80,13 @@ def kl_divergence(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Kullback-Leibler divergence: sum over the last axis of y_true log(y_true / y_pred), both kept
     in [epsilon, 1].
 
-    >>> print(kl_divergence([[0.5, 0.5]], [[0.5, 0.5]]))
-    [0.]
+    Args:
+        y_true, y_pred: probabilities (batch, …, classes).
+    Returns:
+        The divergences, (batch, …); 0 for equal distributions.
+
+    >>> print(kl_divergence([[0.5, 0.5], [0.5, 0.5]], [[0.5, 0.5], [0.9, 0.1]]).round(2))
+    [0.   0.51]
     """
     y_true, y_pred = (jnp.clip(y, epsilon(), 1) for y in arrays(y_true, y_pred))
     return jnp.sum(y_true * jnp.log(y_true / y_pred), axis=-1)
@@ -74,6 +96,12 @@ def kl_divergence(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 def poisson(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of y_pred - y_true log(y_pred), the Poisson log-likelihood up to a
     constant.
+
+    Args:
+        y_true: counts (batch, …, d).
+        y_pred: expected counts, > 0, of the same shape.
+    Returns:
+        The mean losses, (batch, …).
 
     >>> print(poisson([[0.0, 0.0]], [[1.0, 3.0]]))
     [2.]
@@ -88,7 +116,10 @@ def poisson(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 
 @record("keras.losses")
 class Hinge(BuiltInLoss):
-    """Loss of `hinge`.
+    """Loss of `hinge`: max(0, 1 - y_true y_pred), averaged.
+
+    Args:
+        reduction, name, dtype: as for `Loss`.
 
     >>> print(Hinge()([[-1.0, 1.0]], [[-2.0, 0.5]]))
     0.25
@@ -100,7 +131,10 @@ class Hinge(BuiltInLoss):
 
 @record("keras.losses")
 class SquaredHinge(BuiltInLoss):
-    """Loss of `squared_hinge`.
+    """Loss of `squared_hinge`: max(0, 1 - y_true y_pred)^2, averaged.
+
+    Args:
+        reduction, name, dtype: as for `Loss`.
 
     >>> print(SquaredHinge()([[-1.0, 1.0]], [[-2.0, 0.5]]))
     0.125
@@ -112,7 +146,10 @@ class SquaredHinge(BuiltInLoss):
 
 @record("keras.losses")
 class CategoricalHinge(BuiltInLoss):
-    """Loss of `categorical_hinge`.
+    """Loss of `categorical_hinge`: how far the right score is from 1 above the highest wrong one.
+
+    Args:
+        reduction, name, dtype: as for `Loss`.
 
     >>> print(CategoricalHinge()([[0.0, 1.0]], [[0.5, 0.25]]))
     1.25
@@ -124,10 +161,13 @@ class CategoricalHinge(BuiltInLoss):
 
 @record("keras.losses")
 class KLDivergence(BuiltInLoss):
-    """Loss of `kl_divergence`.
+    """Loss of `kl_divergence`: the sum of y_true log(y_true / y_pred) over classes.
 
-    >>> print(KLDivergence()([[0.5, 0.5]], [[0.5, 0.5]]))
-    0.0
+    Args:
+        reduction, name, dtype: as for `Loss`.
+
+    >>> print(KLDivergence()([[0.5, 0.5]], [[0.9, 0.1]]).round(2))
+    0.51
     """
 
     name = "kl_divergence"
@@ -136,7 +176,10 @@ class KLDivergence(BuiltInLoss):
 
 @record("keras.losses")
 class Poisson(BuiltInLoss):
-    """Loss of `poisson`.
+    """Loss of `poisson`: y_pred - y_true log(y_pred), averaged.
+
+    Args:
+        reduction, name, dtype: as for `Loss`.
 
     >>> print(Poisson()([[0.0, 0.0]], [[1.0, 3.0]]))
     2.0

@@ -28,6 +28,14 @@ def normalize(x: jax.Array, axis: int = -1) -> jax.Array:
 def mean_squared_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of (y_true - y_pred)^2: (batch, …, d) -> (batch, …).
 
+    Args:
+        y_true, y_pred: arrays (batch, …, d) of shapes that broadcast; a last axis of size 1
+            that only one of them has is matched.
+    Returns:
+        The mean squares, (batch, …).
+    Raises:
+        ShapeError: shapes that do not broadcast.
+
     >>> print(mean_squared_error([[0.0, 1.0]], [[1.0, 3.0]]))
     [2.5]
     """
@@ -38,6 +46,13 @@ def mean_squared_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 @comparison("keras.metrics.mean_absolute_error", "keras.losses.mean_absolute_error")
 def mean_absolute_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of |y_true - y_pred|: (batch, …, d) -> (batch, …).
+
+    Args:
+        y_true, y_pred: as for `mean_squared_error`.
+    Returns:
+        The mean absolute errors, (batch, …).
+    Raises:
+        ShapeError: shapes that do not broadcast.
 
     >>> print(mean_absolute_error([[0.0, 1.0]], [[1.0, 3.0]]))
     [1.5]
@@ -51,6 +66,13 @@ def mean_absolute_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 )
 def mean_absolute_percentage_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """100 times the mean over the last axis of |y_true - y_pred| / max(|y_true|, epsilon).
+
+    Args:
+        y_true, y_pred: as for `mean_squared_error`.
+    Returns:
+        Errors in percent of the target, (batch, …).
+    Raises:
+        ShapeError: shapes that do not broadcast.
 
     >>> print(mean_absolute_percentage_error([[2.0, 4.0]], [[1.0, 4.0]]))
     [25.]
@@ -66,8 +88,15 @@ def mean_absolute_percentage_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 def mean_squared_logarithmic_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of (log(1 + y_true) - log(1 + y_pred))^2; negative values count as 0.
 
-    >>> print(mean_squared_logarithmic_error([[0.0, 3.0]], [[0.0, 3.0]]))
-    [0.]
+    Args:
+        y_true, y_pred: as for `mean_squared_error`.
+    Returns:
+        The mean squares, (batch, …).
+    Raises:
+        ShapeError: shapes that do not broadcast.
+
+    >>> print(mean_squared_logarithmic_error([[0.0, 3.0]], [[0.0, 1.0]]).round(2))  # log(2)^2 / 2
+    [0.24]
     """
     y_true, y_pred = map(_clipped_log1p, pair(y_true, y_pred))
     return jnp.mean(jnp.square(y_pred - y_true), axis=-1)
@@ -84,7 +113,12 @@ def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> jax.Array:
     error e.
 
     Args:
+        y_true, y_pred: as for `mean_squared_error`.
         delta: where the loss goes over from quadratic to linear. (Huber 1964)
+    Returns:
+        The mean losses, (batch, …).
+    Raises:
+        ShapeError: shapes that do not broadcast.
 
     >>> print(huber([[0.0, 0.0]], [[1.0, 3.0]]))
     [1.5]
@@ -102,8 +136,17 @@ def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> jax.Array:
 def log_cosh(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of log(cosh(y_pred - y_true)), computed without overflow.
 
-    >>> print(log_cosh([[0.0, 0.0]], [[0.0, 0.0]]))
-    [0.]
+    It is near e^2 / 2 for small errors e and near |e| - log(2) for large ones.
+
+    Args:
+        y_true, y_pred: as for `mean_squared_error`.
+    Returns:
+        The mean losses, (batch, …).
+    Raises:
+        ShapeError: shapes that do not broadcast.
+
+    >>> print(log_cosh([[0.0], [1.0], [100.0]], [[0.0], [0.0], [0.0]]).round(1))
+    [ 0.   0.4 99.3]
     """
     y_true, y_pred = pair(y_true, y_pred)
     error = y_pred - y_true
@@ -117,10 +160,15 @@ def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: Any = -1) -> jax.Arr
     them is zero.
 
     Args:
+        y_true, y_pred: as for `mean_squared_error`.
         axis: along which the vectors lie; it is summed away.
+    Returns:
+        Values in [-1, 1], in the shape of the inputs without `axis`.
+    Raises:
+        ShapeError: shapes that do not broadcast.
 
-    >>> print(cosine_similarity([[0.0, 1.0]], [[0.0, 2.0]]))
-    [-1.]
+    >>> print(cosine_similarity([[0.0, 1.0], [3.0, 4.0]], [[0.0, 2.0], [1.0, 0.0]]).round(3))
+    [-1.  -0.6]
     """
     y_true, y_pred = pair(y_true, y_pred)
     return -jnp.sum(normalize(y_true, axis) * normalize(y_pred, axis), axis=axis)
@@ -131,7 +179,10 @@ def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: Any = -1) -> jax.Arr
 
 @record("keras.losses")
 class MeanSquaredError(BuiltInLoss):
-    """Loss of `mean_squared_error`.
+    """Loss of `mean_squared_error`: (y_true - y_pred)^2, averaged.
+
+    Args:
+        reduction, name, dtype: as for `Loss`.
 
     >>> print(MeanSquaredError()([[0.0, 1.0]], [[1.0, 3.0]]))
     2.5
@@ -143,7 +194,10 @@ class MeanSquaredError(BuiltInLoss):
 
 @record("keras.losses")
 class MeanAbsoluteError(BuiltInLoss):
-    """Loss of `mean_absolute_error`.
+    """Loss of `mean_absolute_error`: |y_true - y_pred|, averaged.
+
+    Args:
+        reduction, name, dtype: as for `Loss`.
 
     >>> print(MeanAbsoluteError()([[0.0, 1.0]], [[1.0, 3.0]]))
     1.5
@@ -155,7 +209,10 @@ class MeanAbsoluteError(BuiltInLoss):
 
 @record("keras.losses")
 class MeanAbsolutePercentageError(BuiltInLoss):
-    """Loss of `mean_absolute_percentage_error`.
+    """Loss of `mean_absolute_percentage_error`: the absolute error in percent of the target.
+
+    Args:
+        reduction, name, dtype: as for `Loss`.
 
     >>> print(MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 4.0]]))
     25.0
@@ -167,10 +224,13 @@ class MeanAbsolutePercentageError(BuiltInLoss):
 
 @record("keras.losses")
 class MeanSquaredLogarithmicError(BuiltInLoss):
-    """Loss of `mean_squared_logarithmic_error`.
+    """Loss of `mean_squared_logarithmic_error`: squared differences of log(1 + y).
 
-    >>> print(MeanSquaredLogarithmicError()([[0.0, 3.0]], [[0.0, 3.0]]))
-    0.0
+    Args:
+        reduction, name, dtype: as for `Loss`.
+
+    >>> print(MeanSquaredLogarithmicError()([[0.0, 3.0]], [[0.0, 1.0]]).round(2))
+    0.24
     """
 
     name = "mean_squared_logarithmic_error"
@@ -179,7 +239,11 @@ class MeanSquaredLogarithmicError(BuiltInLoss):
 
 @record("keras.losses")
 class CosineSimilarity(LossFunctionWrapper):
-    """Loss of `cosine_similarity`.
+    """Loss of `cosine_similarity`: minus the cosine, -1 for equal directions.
+
+    Args:
+        axis: along which the vectors lie.
+        reduction, name, dtype: as for `Loss`.
 
     >>> print(CosineSimilarity()([[0.0, 1.0]], [[0.0, 2.0]]))
     -1.0
@@ -195,7 +259,11 @@ class CosineSimilarity(LossFunctionWrapper):
 
 @record("keras.losses")
 class Huber(LossFunctionWrapper):
-    """Loss of `huber`.
+    """Loss of `huber`: quadratic for errors up to `delta`, linear beyond.
+
+    Args:
+        delta: where the loss goes over from quadratic to linear.
+        reduction, name, dtype: as for `Loss`.
 
     >>> print(Huber()([[0.0, 0.0]], [[1.0, 3.0]]))
     1.5
@@ -211,10 +279,13 @@ class Huber(LossFunctionWrapper):
 
 @record("keras.losses")
 class LogCosh(BuiltInLoss):
-    """Loss of `log_cosh`.
+    """Loss of `log_cosh`: log(cosh(y_pred - y_true)), averaged.
 
-    >>> print(LogCosh()([[0.0, 0.0]], [[0.0, 0.0]]))
-    0.0
+    Args:
+        reduction, name, dtype: as for `Loss`.
+
+    >>> print(LogCosh()([[0.0], [1.0]], [[0.0], [0.0]]).round(2))
+    0.22
     """
 
     name = "log_cosh"

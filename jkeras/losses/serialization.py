@@ -41,6 +41,10 @@ def get(identifier: Any) -> Any:
     Args:
         identifier: "mse", "mean_squared_error" (functions), "MeanSquaredError" (an object), a
             config, a callable.
+    Returns:
+        A function `(y_true, y_pred) -> values`, or a `Loss`.
+    Raises:
+        ValueError: no loss has this name, or it is none of these.
 
     >>> get("mse").__name__, get("Huber").name
     ('mean_squared_error', 'huber_loss')
@@ -51,6 +55,11 @@ def get(identifier: Any) -> Any:
 @public("keras.losses.serialize")
 def serialize(loss: Any) -> Any:
     """The config of a loss object or function.
+
+    Args:
+        loss: a `Loss` or a function.
+    Returns:
+        A dict of plain data, which `deserialize` takes.
 
     >>> from jkeras.losses import Hinge
     >>> serialize(Hinge())["class_name"]
@@ -64,7 +73,12 @@ def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The loss object or function of a config or name.
 
     Args:
+        name: config, as from `serialize`, or a name as for `get`.
         custom_objects: dict from names to losses of yours.
+    Returns:
+        A `Loss` or a function.
+    Raises:
+        ValueError: no loss has this name, or the config has no class name.
 
     >>> from jkeras.losses import Hinge
     >>> deserialize(serialize(Hinge(reduction="sum"))).reduction

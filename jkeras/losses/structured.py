@@ -22,8 +22,15 @@ def dice(y_true: Tensor, y_pred: Tensor, axis: Axes = None) -> jax.Array:
     """1 - 2 |true and predicted| / (|true| + |predicted|), with |.| a sum over `axis` (all axes by
     default).
 
-    >>> print(dice([[1.0, 0.0]], [[1.0, 0.0]]).round(3))
-    0.0
+    Args:
+        y_true: targets in [0, 1], of any shape.
+        y_pred: probabilities of the same shape.
+        axis: that is summed; all by default.
+    Returns:
+        A number, or losses in the shape of the inputs without `axis`; 0 where both agree.
+
+    >>> print(dice([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]], [[1.0, 0.0, 1.0], [1.0, 0.0, 0.0]], axis=1))
+    [0.5 0. ]
     """
     y_true, y_pred = arrays(y_true, y_pred)
     axis = as_axes(axis)
@@ -41,11 +48,15 @@ def tversky(
     Keras 3.16 has T and P the other way round, see `jkeras.config.set_keras_version`.
 
     Args:
+        y_true, y_pred: as for `dice`.
         alpha, beta: weights; both 0.5 give the Dice loss. (Salehi et al. 2017, arXiv:1706.05721)
         axis: that is summed; all by default.
+    Returns:
+        A number, or losses in the shape of the inputs without `axis`.
 
-    >>> print(tversky([[1.0, 0.0]], [[1.0, 0.0]]).round(3))
-    0.0
+    >>> missed = [[1.0, 1.0, 1.0, 0.0]], [[1.0, 0.0, 0.0, 0.0]]  # B = 1, T = 2, P = 0
+    >>> print(tversky(*missed).round(3), tversky(*missed, alpha=0.9, beta=0.1).round(3))
+    0.5 0.643
     """
     y_true, y_pred = arrays(y_true, y_pred)
     axis = as_axes(axis)
@@ -71,15 +82,20 @@ def circle(
     are drawn together.
 
     Args:
-        y_true: integer labels.
-        ref_labels, ref_embeddings: what each embedding is compared with; the batch itself by
-            default.
+        y_true: integer labels (batch,).
+        y_pred: embeddings (batch, d) of length 1.
+        ref_labels, ref_embeddings: what each embedding is compared with, (refs,) and (refs, d); the
+            batch itself by default.
         remove_diagonal: leave out the pair of an embedding with itself.
         gamma: scale.
         margin: how far similar pairs may lie apart. (Sun et al. 2020, arXiv:2002.10857)
+    Returns:
+        One loss for each embedding, (batch,); 0 for one without others of its class,
+        or without any of another.
 
-    >>> circle([0, 0, 1], [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]).shape
-    (3,)
+    >>> embeddings = [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]  # the second is nearer to the third
+    >>> print(circle([0, 0, 1], embeddings).round(1), circle([0, 1, 1], embeddings).round(1))
+    [ 0.  38.4  0. ] [0.  6.4 0. ]
     """
     y_pred = jnp.asarray(y_pred)
     labels = _flat_labels(y_true)
@@ -120,10 +136,14 @@ def ctc(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 
     Args:
         y_true: integers (batch, length); 0 is padding, and the blank.
-        y_pred: logits (batch, time, classes). (Graves et al. 2006)
+        y_pred: logits (batch, time, classes). (Graves et al. 2006, doi:10.1145/1143844.1143891)
+    Returns:
+        One loss for each sequence, (batch,).
+    Raises:
+        ValueError: `y_true` has not two axes, or `y_pred` not three.
 
-    >>> ctc([[1, 2, 0]], jnp.zeros((1, 4, 3))).shape
-    (1,)
+    >>> print(ctc([[1, 2, 0]], jnp.zeros((1, 4, 3))).round(1))  # 15 of 81 paths: -log(15 / 81)
+    [1.7]
     """
     import optax  # slow to import, and only needed here
 
@@ -157,10 +177,14 @@ def ctc(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 
 @record("keras.losses")
 class Dice(LossFunctionWrapper):
-    """Loss of `dice`.
+    """Loss of `dice`: 1 minus the overlap of targets and predictions.
 
-    >>> print(Dice()([[1.0, 0.0]], [[1.0, 0.0]]).round(3))
-    0.0
+    Args:
+        axis: that is summed; all by default.
+        reduction, name, dtype: as for `Loss`.
+
+    >>> print(Dice()([[1.0, 1.0, 0.0, 0.0]], [[1.0, 0.0, 1.0, 0.0]]).round(3))
+    0.5
     """
 
     reduction: Reduction = "sum_over_batch_size"
@@ -172,10 +196,14 @@ class Dice(LossFunctionWrapper):
 
 @record("keras.losses")
 class Tversky(LossFunctionWrapper):
-    """Loss of `tversky`.
+    """Loss of `tversky`: `dice` with weights for what is missed and what is called wrongly.
 
-    >>> print(Tversky()([[1.0, 0.0]], [[1.0, 0.0]]).round(3))
-    0.0
+    Args:
+        alpha, beta, axis: as for `tversky`.
+        reduction, name, dtype: as for `Loss`.
+
+    >>> print(Tversky(alpha=0.9, beta=0.1)([[1.0, 1.0, 1.0, 0.0]], [[1.0, 0.0, 0.0, 0.0]]).round(3))
+    0.643
     """
 
     alpha: float = 0.5
@@ -191,8 +219,12 @@ class Tversky(LossFunctionWrapper):
 class Circle(LossFunctionWrapper):
     """Loss of `circle`; embeddings without a loss do not count in the mean.
 
-    >>> Circle(reduction="sum")([0, 0, 1], [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]).shape
-    ()
+    Args:
+        gamma, margin, remove_diagonal: as for `circle`.
+        reduction, name, dtype: as for `Loss`.
+
+    >>> print(Circle()([0, 0, 1], [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]).round(1))
+    19.2
     """
 
     gamma: float = 80.0
@@ -206,10 +238,13 @@ class Circle(LossFunctionWrapper):
 
 @record("keras.losses")
 class CTC(BuiltInLoss):
-    """Loss of `ctc`.
+    """Loss of `ctc`: -log probability of label sequences without alignment.
 
-    >>> CTC()([[1, 2, 0]], jnp.zeros((1, 4, 3))).shape
-    ()
+    Args:
+        reduction, name, dtype: as for `Loss`.
+
+    >>> print(CTC()([[1, 2, 0]], jnp.zeros((1, 4, 3))).round(1))
+    1.7
     """
 
     name = "ctc"

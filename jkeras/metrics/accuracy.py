@@ -19,6 +19,13 @@ from jkeras.ops.kernels_extrema import place_of_largest
 def accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """1 where a prediction equals its label, else 0; element by element.
 
+    Args:
+        y_true, y_pred: arrays of one shape, up to a last axis of size 1.
+    Returns:
+        Ones and zeros in floatx.
+    Raises:
+        ShapeError: shapes that do not broadcast.
+
     >>> print(accuracy([1, 2], [1, 3]))
     [1. 0.]
     """
@@ -29,6 +36,13 @@ def accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 @comparison("keras.metrics.binary_accuracy")
 def binary_accuracy(y_true: Tensor, y_pred: Tensor, threshold: float = 0.5) -> jax.Array:
     """1 where `y_pred > threshold` agrees with the label 0 or 1, else 0; element by element.
+
+    Args:
+        y_true: labels 0 and 1.
+        y_pred: probabilities of the same shape, up to a last axis of size 1.
+        threshold: above which a prediction is 1.
+    Returns:
+        Ones and zeros for each element.
 
     >>> print(binary_accuracy([[1.0, 0.0]], [[0.6, 0.8]]))
     [[1. 0.]]
@@ -54,6 +68,12 @@ def categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """1 where the highest score is at the highest target, else 0: (batch, …, classes) twice ->
     (batch, …).
 
+    Args:
+        y_true: one-hot targets or probabilities (batch, …, classes).
+        y_pred: scores of the same shape.
+    Returns:
+        One or zero for each target, (batch, …).
+
     >>> print(categorical_accuracy([[0, 1], [1, 0]], [[0.2, 0.8], [0.3, 0.7]]))
     [1. 0.]
     """
@@ -64,6 +84,12 @@ def categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 def sparse_categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """1 where the highest score is at the integer label, else 0: (batch, …), (batch, …, classes) ->
     (batch, …).
+
+    Args:
+        y_true: integer labels (batch, …), or (batch, …, 1).
+        y_pred: scores (batch, …, classes).
+    Returns:
+        One or zero for each label, (batch, …).
 
     >>> print(sparse_categorical_accuracy([1, 0], [[0.2, 0.8], [0.3, 0.7]]))
     [1. 0.]
@@ -91,8 +117,16 @@ def top_k_categorical_accuracy(y_true: Tensor, y_pred: Tensor, k: int = 5) -> ja
     """1 where the highest target is among the k highest scores, else 0: (batch, …, classes) twice
     -> (batch, …).
 
-    >>> print(top_k_categorical_accuracy([[0, 0, 1]], [[0.1, 0.7, 0.2]], k=2))
-    [1.]
+    Args:
+        y_true, y_pred: as for `categorical_accuracy`.
+        k: how many of the highest scores count.
+    Returns:
+        One or zero for each target, (batch, …).
+    Raises:
+        ArgumentError: `k` is no number.
+
+    >>> print(top_k_categorical_accuracy([[0, 0, 1], [1, 0, 0]], [[0.1, 0.7, 0.2]] * 2, k=2))
+    [1. 0.]
     """
     return _among_top(place_of_largest(jnp.asarray(y_true)), jnp.asarray(y_pred), k)
 
@@ -105,10 +139,17 @@ def sparse_top_k_categorical_accuracy(
     classes) -> (batch, …).
 
     Args:
+        y_true: integer labels (batch, …).
+        y_pred: scores (batch, …, classes).
+        k: how many of the highest scores count.
         from_sorted_ids: `y_pred` holds class numbers, best first, instead of scores.
+    Returns:
+        One or zero for each label, (batch, …).
+    Raises:
+        ArgumentError: `k` is no number.
 
-    >>> print(sparse_top_k_categorical_accuracy([2], [[0.1, 0.7, 0.2]], k=2))
-    [1.]
+    >>> print(sparse_top_k_categorical_accuracy([2, 0], [[0.1, 0.7, 0.2]] * 2, k=2))
+    [1. 0.]
     """
     y_true = jnp.asarray(y_true)
     y_pred = jnp.asarray(y_pred)
@@ -126,6 +167,9 @@ def sparse_top_k_categorical_accuracy(
 class Accuracy(MeanMetricWrapper):
     """How often predictions equal labels.
 
+    Args:
+        name, dtype: as for `Metric`.
+
     >>> print(Accuracy()([[1], [2]], [[1], [3]]))
     0.5
     """
@@ -139,8 +183,12 @@ class Accuracy(MeanMetricWrapper):
 class BinaryAccuracy(MeanMetricWrapper):
     """How often `y_pred > threshold` agrees with labels 0 and 1.
 
-    >>> print(BinaryAccuracy()([[1.0], [0.0]], [[0.6], [0.8]]))
-    0.5
+    Args:
+        threshold: above which a prediction is 1.
+        name, dtype: as for `Metric`.
+
+    >>> print(BinaryAccuracy(threshold=0.7)([[1.0], [0.0]], [[0.9], [0.6]]))  # at 0.5: 0.5
+    1.0
     """
 
     threshold: float = 0.5
@@ -152,6 +200,9 @@ class BinaryAccuracy(MeanMetricWrapper):
 @record("keras.metrics")
 class CategoricalAccuracy(MeanMetricWrapper):
     """How often the highest score is at the right class, with one-hot labels.
+
+    Args:
+        name, dtype: as for `Metric`.
 
     >>> print(CategoricalAccuracy()([[0, 1], [1, 0]], [[0.2, 0.8], [0.3, 0.7]]))
     0.5
@@ -166,6 +217,9 @@ class CategoricalAccuracy(MeanMetricWrapper):
 class SparseCategoricalAccuracy(MeanMetricWrapper):
     """How often the highest score is at the right class, with integer labels.
 
+    Args:
+        name, dtype: as for `Metric`.
+
     >>> print(SparseCategoricalAccuracy()([1, 0], [[0.2, 0.8], [0.3, 0.7]]))
     0.5
     """
@@ -179,8 +233,12 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
 class TopKCategoricalAccuracy(MeanMetricWrapper):
     """How often the right class is among the k highest scores, with one-hot labels.
 
-    >>> print(TopKCategoricalAccuracy(k=2)([[0, 0, 1]], [[0.1, 0.7, 0.2]]))
-    1.0
+    Args:
+        k: how many of the highest scores count.
+        name, dtype: as for `Metric`.
+
+    >>> print(TopKCategoricalAccuracy(k=2)([[0, 0, 1], [1, 0, 0]], [[0.1, 0.7, 0.2]] * 2))
+    0.5
     """
 
     k: int = 5
@@ -203,10 +261,12 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     """How often the right class is among the k highest scores, with integer labels.
 
     Args:
+        k: how many of the highest scores count.
         from_sorted_ids: `y_pred` holds class numbers, best first, instead of scores.
+        name, dtype: as for `Metric`.
 
-    >>> print(SparseTopKCategoricalAccuracy(k=2)([2], [[0.1, 0.7, 0.2]]))
-    1.0
+    >>> print(SparseTopKCategoricalAccuracy(k=2)([2, 0], [[0.1, 0.7, 0.2]] * 2))
+    0.5
     """
 
     k: int = 5

@@ -60,6 +60,10 @@ class AUC(Accumulator):
         num_labels: with `multi_label`, to know the variables before the first batch.
         label_weights: one for each label.
         from_logits: whether `y_pred` are logits.
+        name, dtype: as for `Metric`.
+    Raises:
+        ValueError: an unknown `curve` or `summation_method`, `num_thresholds` not > 1, or
+            `num_labels` without `multi_label`.
 
     >>> print(AUC(num_thresholds=3)([0, 0, 1, 1], [0, 0.5, 0.3, 0.9]))
     0.75

@@ -37,6 +37,11 @@ State = Mapping[str, jax.Array]  # the variables of a metric, by name
 class StateSpec(typing.NamedTuple):
     """One variable of a metric, zero at first.
 
+    Args:
+        shape: of the variable; a number by default.
+        dtype: floatx by default.
+        attribute: under which the metric holds it; its name by default.
+
     >>> StateSpec(shape=(3,))
     StateSpec(shape=(3,), dtype=None, attribute=None)
     """
@@ -57,6 +62,9 @@ class Metric(Module, Record):
     Args:
         dtype: of the computation and the variables; floatx by default.
         name: default from the class's name.
+    Raises:
+        NotImplementedError: on a call, a class that defines neither form.
+        ValueError: from `merge`, variables with an aggregation that does not say how.
 
     >>> class Largest(Metric):
     ...     def __init__(self, name="largest"):
@@ -182,9 +190,14 @@ class Metric(Module, Record):
         """A new variable of the metric.
 
         Args:
+            shape: a tuple of sizes, or one size.
             initializer: name, object or `(shape, dtype) -> array`; zeros for None.
             aggregation: how the variables of two replicas are joined: "sum", "mean",
                 "only_first_replica".
+            dtype: floatx by default.
+            name: its key in states.
+        Returns:
+            The variable, which is not trained.
         """
         self._check_super_called()
         if initializer in (None, "zeros"):
@@ -212,7 +225,13 @@ class Metric(Module, Record):
         dtype: str | None = None,
         name: str | None = None,
     ) -> Variable:
-        """A new variable of the metric, `add_variable` in another order."""
+        """A new variable of the metric, `add_variable` in another order.
+
+        Args:
+            shape, initializer, dtype, name: as for `add_variable`.
+        Returns:
+            The variable.
+        """
         return self.add_variable(shape, initializer, dtype, name=name)
 
     def _make_variables(self, *args: Any, mask: Any = None, **kwargs: Any) -> None:
@@ -391,6 +410,13 @@ def _value(x: Any):
 class Accumulator(Metric):
     """A metric whose state is a sum over batches: `measure` gives what one batch adds to each
     variable.
+
+    Subclasses define `state_specs`, `measure` and `result_of`; all three are pure.
+
+    Args:
+        name, dtype: as for `Metric`.
+    Raises:
+        ValueError: on an update, a variable that the state lacks, or that has another shape there.
 
     >>> class Rows(Accumulator):
     ...     def state_specs(self, *args, **kwargs):

@@ -273,8 +273,14 @@ class RateOfClass(AtThresholds):
 class TruePositives(Count):
     """The weight of positives above a threshold.
 
-    >>> print(TruePositives()([0, 1, 1, 1], [1, 0, 1, 1]))
-    2.0
+    Args:
+        thresholds: number or list in [0, 1]; 0.5 by default.
+        name, dtype: as for `Metric`.
+    Raises:
+        ValueError: thresholds outside [0, 1].
+
+    >>> print(TruePositives(thresholds=[0.3, 0.7])([0, 0, 1, 1], [0.2, 0.5, 0.4, 0.9]))
+    [2. 1.]
     """
 
     _counts = {"accumulator": "true_positives"}
@@ -284,8 +290,14 @@ class TruePositives(Count):
 class TrueNegatives(Count):
     """The weight of negatives not above a threshold.
 
-    >>> print(TrueNegatives()([0, 1, 0, 0], [1, 1, 0, 0]))
-    2.0
+    Args:
+        thresholds: number or list in [0, 1]; 0.5 by default.
+        name, dtype: as for `Metric`.
+    Raises:
+        ValueError: thresholds outside [0, 1].
+
+    >>> print(TrueNegatives(thresholds=[0.3, 0.7])([0, 0, 1, 1], [0.2, 0.5, 0.4, 0.9]))
+    [1. 2.]
     """
 
     _counts = {"accumulator": "true_negatives"}
@@ -295,8 +307,14 @@ class TrueNegatives(Count):
 class FalsePositives(Count):
     """The weight of negatives above a threshold.
 
-    >>> print(FalsePositives()([0, 1, 0, 0], [0, 0, 1, 1]))
-    2.0
+    Args:
+        thresholds: number or list in [0, 1]; 0.5 by default.
+        name, dtype: as for `Metric`.
+    Raises:
+        ValueError: thresholds outside [0, 1].
+
+    >>> print(FalsePositives(thresholds=[0.3, 0.7])([0, 0, 1, 1], [0.2, 0.5, 0.4, 0.9]))
+    [1. 0.]
     """
 
     _counts = {"accumulator": "false_positives"}
@@ -306,8 +324,14 @@ class FalsePositives(Count):
 class FalseNegatives(Count):
     """The weight of positives not above a threshold.
 
-    >>> print(FalseNegatives()([0, 1, 1, 1], [0, 1, 0, 0]))
-    2.0
+    Args:
+        thresholds: number or list in [0, 1]; 0.5 by default.
+        name, dtype: as for `Metric`.
+    Raises:
+        ValueError: thresholds outside [0, 1].
+
+    >>> print(FalseNegatives(thresholds=[0.3, 0.7])([0, 0, 1, 1], [0.2, 0.5, 0.4, 0.9]))
+    [0. 1.]
     """
 
     _counts = {"accumulator": "false_negatives"}
@@ -321,9 +345,16 @@ class Precision(RateOfClass):
         thresholds: number or list in [0, 1]; default 0.5, or none with `top_k`.
         top_k: the k highest scores of a sample are called positive.
         class_id: only this class counts.
+        name, dtype: as for `Metric`.
+    Returns:
+        Of `result()`: a number for one threshold, else one for each; 0 where nothing is positive.
+    Raises:
+        ValueError: thresholds outside [0, 1]; on an update, `class_id` for scores without an axis
+            of classes.
+        ShapeError: on an update, labels and scores of different shape.
 
-    >>> print(Precision()([0, 1, 1, 1], [1, 0, 1, 0]))
-    0.5
+    >>> print(Precision(thresholds=[0.3, 0.7])([0, 1, 1], [0.4, 0.2, 0.9]))
+    [0.5 1. ]
     """
 
     _counts = {"true_positives": "true_positives", "false_positives": "false_positives"}
@@ -335,11 +366,15 @@ class Precision(RateOfClass):
 
 @record("keras.metrics")
 class Recall(RateOfClass):
-    """The part of the positives that is called positive: tp / (tp + fn). Arguments as in
-    `Precision`.
+    """The part of the positives that is called positive: tp / (tp + fn).
 
-    >>> print(Recall()([0, 1, 1, 0], [1, 0, 1, 0]))
-    0.5
+    Args:
+        thresholds, top_k, class_id, name, dtype: as for `Precision`.
+    Raises:
+        ValueError: thresholds outside [0, 1].
+
+    >>> print(Recall(thresholds=[0.1, 0.3])([0, 1, 1], [0.4, 0.2, 0.9]))
+    [1.  0.5]
     """
 
     _counts = {"true_positives": "true_positives", "false_negatives": "false_negatives"}
@@ -391,6 +426,14 @@ class SensitivityAtSpecificity(BestUnderConstraint):
     """The best sensitivity, tp / (tp + fn), among thresholds with a specificity, tn / (tn + fp), of
     at least so much.
 
+    Args:
+        specificity: the least specificity, in [0, 1].
+        num_thresholds: how many, evenly in [0, 1]; 1 is 0.5 alone.
+        class_id: only this class counts.
+        name, dtype: as for `Metric`.
+    Raises:
+        ValueError: `specificity` outside [0, 1], or `num_thresholds` not > 0.
+
     >>> print(SensitivityAtSpecificity(0.5)([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8]))
     0.5
     """
@@ -410,6 +453,12 @@ class SpecificityAtSensitivity(BestUnderConstraint):
     """The best specificity, tn / (tn + fp), among thresholds with a sensitivity, tp / (tp + fn), of
     at least so much.
 
+    Args:
+        sensitivity: the least sensitivity, in [0, 1].
+        num_thresholds, class_id, name, dtype: as for `SensitivityAtSpecificity`.
+    Raises:
+        ValueError: `sensitivity` outside [0, 1], or `num_thresholds` not > 0.
+
     >>> print(SpecificityAtSensitivity(0.5)([0, 0, 1, 1], [0, 0.8, 0.3, 0.7]))
     0.5
     """
@@ -428,6 +477,12 @@ class SpecificityAtSensitivity(BestUnderConstraint):
 class PrecisionAtRecall(BestUnderConstraint):
     """The best precision among thresholds with a recall of at least so much.
 
+    Args:
+        recall: the least recall, in [0, 1].
+        num_thresholds, class_id, name, dtype: as for `SensitivityAtSpecificity`.
+    Raises:
+        ValueError: `recall` outside [0, 1], or `num_thresholds` not > 0.
+
     >>> print(PrecisionAtRecall(0.5)([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8]))
     0.5
     """
@@ -445,6 +500,12 @@ class PrecisionAtRecall(BestUnderConstraint):
 @record("keras.metrics")
 class RecallAtPrecision(BestUnderConstraint):
     """The best recall among thresholds with a precision of at least so much.
+
+    Args:
+        precision: the least precision, in [0, 1].
+        num_thresholds, class_id, name, dtype: as for `SensitivityAtSpecificity`.
+    Raises:
+        ValueError: `precision` outside [0, 1], or `num_thresholds` not > 0.
 
     >>> print(RecallAtPrecision(0.5)([0, 0, 1, 1], [0, 0.5, 0.3, 0.9]))
     1.0

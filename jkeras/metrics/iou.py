@@ -48,6 +48,10 @@ class IoU(Accumulator):
         ignore_class: a label that does not count.
         sparse_y_true, sparse_y_pred: whether these are class numbers; else scores, whose highest
             along `axis` counts.
+        name, dtype: as for `Metric`; int by default, so weights lose their fractions.
+    Raises:
+        ValueError: a target class that is none of `num_classes`.
+        ShapeError: on an update, another number of labels than of predictions.
 
     >>> print(IoU(2, [0])([0, 0, 1, 1], [0, 1, 0, 1]).round(3))
     0.333
@@ -160,6 +164,13 @@ class IoU(Accumulator):
 class BinaryIoU(IoU):
     """`IoU` of labels 0 and 1, where scores of at least `threshold` mean 1.
 
+    Args:
+        target_class_ids: the classes to average over: (0, 1), (0,) or (1,).
+        threshold: from which on a score means 1.
+        name, dtype: as for `IoU`.
+    Raises:
+        ValueError: a target class that is neither 0 nor 1.
+
     >>> print(BinaryIoU([1], threshold=0.3)([0, 1, 0, 1], [0.1, 0.2, 0.4, 0.7]).round(3))
     0.333
     """
@@ -185,8 +196,13 @@ class BinaryIoU(IoU):
 class MeanIoU(IoU):
     """`IoU` averaged over all classes.
 
-    >>> print(MeanIoU(2)([0, 0, 1, 1], [0, 1, 0, 1]).round(3))
-    0.333
+    Args:
+        num_classes, ignore_class, sparse_y_true, sparse_y_pred, axis, name, dtype: as for `IoU`.
+    Raises:
+        ArgumentError: `num_classes` is no whole number.
+
+    >>> print(MeanIoU(2)([0, 1, 1, 1], [0, 0, 1, 1]).round(2))  # 1 / 2 and 2 / 3
+    0.58
     """
 
     if typing.TYPE_CHECKING:
@@ -212,8 +228,15 @@ class MeanIoU(IoU):
 class OneHotIoU(IoU):
     """`IoU` of one-hot targets and scores.
 
-    >>> print(OneHotIoU(2, [0])([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]]).round(3))
-    1.0
+    Args:
+        num_classes, target_class_ids, ignore_class, axis, name, dtype: as for `IoU`.
+        sparse_y_pred: whether predictions are class numbers; scores by default.
+    Raises:
+        ValueError: a target class that is none of `num_classes`.
+        ShapeError: on an update, another number of labels than of predictions.
+
+    >>> print(OneHotIoU(2, [0])([[1, 0], [0, 1]], [[0.9, 0.1], [0.6, 0.4]]).round(2))
+    0.5
     """
 
     num_classes: int
@@ -230,8 +253,15 @@ class OneHotIoU(IoU):
 class OneHotMeanIoU(MeanIoU):
     """`MeanIoU` of one-hot targets and scores.
 
-    >>> print(OneHotMeanIoU(2)([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]]).round(3))
-    1.0
+    Args:
+        num_classes, ignore_class, sparse_y_pred, axis, name, dtype: as for `OneHotIoU`.
+    Raises:
+        ArgumentError: `num_classes` is no whole number.
+
+    >>> targets = [[1, 0], [0, 1], [0, 1], [0, 1]]
+    >>> scores = [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.2, 0.8]]
+    >>> print(OneHotMeanIoU(2)(targets, scores).round(2))  # 1 / 2 and 2 / 3
+    0.58
     """
 
     num_classes: int

@@ -52,6 +52,9 @@ def samplewise(
 class Sum(Accumulator):
     """The weighted sum of all values.
 
+    Args:
+        name, dtype: as for `Metric`.
+
     >>> metric = Sum()
     >>> metric.update_state([1, 3, 5])
     >>> print(metric.result())
@@ -78,6 +81,9 @@ class Sum(Accumulator):
 @record("keras.metrics")
 class Mean(Accumulator):
     """The weighted mean of all values; 0 without any.
+
+    Args:
+        name, dtype: as for `Metric`.
 
     >>> metric = Mean()
     >>> metric.update_state([1, 3, 5], sample_weight=[1, 1, 0])
@@ -119,6 +125,13 @@ class MeanMetricWrapper(OfFunction, Mean):
     """The mean of a function `fn(y_true, y_pred, **kwargs)` to values per sample.
 
     Other keyword arguments go to `fn`. A mask beside `y_pred` is multiplied into the weights.
+
+    Args:
+        fn: the function. One of jkeras is compiled, another one runs as it is.
+        name, dtype: as for `Metric`.
+        kwargs: further keyword arguments of `fn`.
+    Raises:
+        ArgumentError: on an update, `fn` returns None.
 
     >>> metric = MeanMetricWrapper(lambda y_true, y_pred: abs(y_true - y_pred), name="error")
     >>> print(metric([0.0, 0.0], [1.0, -2.0]))

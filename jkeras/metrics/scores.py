@@ -62,9 +62,14 @@ class FBetaScore(Accumulator):
             over classes; "weighted": the mean weighted by how many samples a class has.
         beta: a float > 0; above 1 the recall weighs more.
         threshold: scores above it are positive, in (0, 1]; None: the highest score is.
+        name, dtype: as for `Metric`.
+    Raises:
+        ValueError: an argument outside these; on an update, arrays that are not (batch, classes).
+        AttributeError: `result()` before the first update.
 
-    >>> print(FBetaScore(beta=2.0)([[1.0, 0.0], [0.0, 1.0]], [[0.9, 0.1], [0.2, 0.8]]).round(3))
-    [1. 1.]
+    >>> targets = [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+    >>> print(FBetaScore(beta=2.0)(targets, [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]).round(2))
+    [0.83 0.56]
     """
 
     average: str | None = None
@@ -166,10 +171,17 @@ class FBetaScore(Accumulator):
 
 @record("keras.metrics")
 class F1Score(FBetaScore):
-    """2 precision recall / (precision + recall), for each class. Arguments as in `FBetaScore`.
+    """2 precision recall / (precision + recall), for each class: `FBetaScore` with beta = 1.
 
-    >>> print(F1Score(average="macro")([[1.0, 0.0], [0.0, 1.0]], [[0.9, 0.1], [0.2, 0.8]]).round(3))
-    1.0
+    Args:
+        average, threshold, name, dtype: as for `FBetaScore`.
+    Raises:
+        ValueError, AttributeError: as `FBetaScore`.
+
+    >>> targets = [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]
+    >>> scores = [[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.2, 0.8]]
+    >>> print(F1Score()(targets, scores).round(1), F1Score("macro")(targets, scores).round(1))
+    [0.7 0.8] 0.7
     """
 
     average: str | None = None
@@ -197,9 +209,13 @@ class R2Score(Accumulator):
         class_aggregation: "uniform_average", "variance_weighted_average", or None for a score of
             each output.
         num_regressors: number of explaining variables, for the adjusted score; 0 for the plain one.
+        name, dtype: as for `Metric`.
+    Raises:
+        ValueError: an argument outside these; on an update, arrays that are not (batch, outputs).
+        AttributeError: `result()` before the first update.
 
-    >>> print(R2Score()([[1.0], [4.0], [3.0]], [[1.0], [4.0], [3.0]]))
-    1.0
+    >>> print(R2Score()([[1.0], [2.0], [3.0]], [[1.0], [2.0], [2.0]]))  # errors 1, deviations 2
+    0.5
     """
 
     class_aggregation: str | None = "uniform_average"

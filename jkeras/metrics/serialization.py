@@ -31,6 +31,10 @@ def get(identifier: Any) -> Any:
     Args:
         identifier: "mse", "mean_squared_error", "MeanSquaredError", a config, a `Metric`, a
             function.
+    Returns:
+        A `Metric`, or the function that was given or named.
+    Raises:
+        ValueError: no metric has this name, or it is none of these.
 
     >>> type(get("mse")).__name__
     'MeanSquaredError'
@@ -41,6 +45,11 @@ def get(identifier: Any) -> Any:
 @public("keras.metrics.serialize")
 def serialize(metric: Any) -> Any:
     """The config of a metric object or function.
+
+    Args:
+        metric: a `Metric` or a function.
+    Returns:
+        A dict of plain data, which `deserialize` takes.
 
     >>> from jkeras.metrics import Mean
     >>> serialize(Mean())["config"]
@@ -54,7 +63,12 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     """The metric object or function of a config or name.
 
     Args:
+        config: from `serialize`, or a name as for `get`.
         custom_objects: dict from names to metrics of yours.
+    Returns:
+        A `Metric` or a function.
+    Raises:
+        ValueError: no metric has this name, or the config has no class name.
 
     >>> from jkeras.metrics import Mean
     >>> deserialize(serialize(Mean(name="m"))).name

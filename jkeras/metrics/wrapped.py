@@ -23,6 +23,9 @@ from jkeras.metrics.reduction import Mean, MeanMetricWrapper
 class MeanSquaredError(MeanMetricWrapper):
     """Mean of (y_true - y_pred)^2.
 
+    Args:
+        name, dtype: as for `Metric`.
+
     >>> print(MeanSquaredError()([[0.0, 1.0]], [[1.0, 3.0]]))
     2.5
     """
@@ -34,6 +37,9 @@ class MeanSquaredError(MeanMetricWrapper):
 @record("keras.metrics")
 class RootMeanSquaredError(Mean):
     """Square root of the mean of (y_true - y_pred)^2.
+
+    Args:
+        name, dtype: as for `Metric`.
 
     >>> print(RootMeanSquaredError()([[0.0, 1.0]], [[2.0, 3.0]]))
     2.0
@@ -58,6 +64,9 @@ class RootMeanSquaredError(Mean):
 class MeanAbsoluteError(MeanMetricWrapper):
     """Mean of |y_true - y_pred|.
 
+    Args:
+        name, dtype: as for `Metric`.
+
     >>> print(MeanAbsoluteError()([[0.0, 1.0]], [[1.0, 3.0]]))
     1.5
     """
@@ -69,6 +78,9 @@ class MeanAbsoluteError(MeanMetricWrapper):
 @record("keras.metrics")
 class MeanAbsolutePercentageError(MeanMetricWrapper):
     """100 times the mean of |y_true - y_pred| / |y_true|.
+
+    Args:
+        name, dtype: as for `Metric`.
 
     >>> print(MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 4.0]]))
     25.0
@@ -82,8 +94,11 @@ class MeanAbsolutePercentageError(MeanMetricWrapper):
 class MeanSquaredLogarithmicError(MeanMetricWrapper):
     """Mean of (log(1 + y_true) - log(1 + y_pred))^2.
 
-    >>> print(MeanSquaredLogarithmicError()([[0.0, 3.0]], [[0.0, 3.0]]))
-    0.0
+    Args:
+        name, dtype: as for `Metric`.
+
+    >>> print(MeanSquaredLogarithmicError()([[0.0, 3.0]], [[0.0, 1.0]]).round(2))
+    0.24
     """
 
     name = "mean_squared_logarithmic_error"
@@ -94,8 +109,11 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper):
 class LogCoshError(MeanMetricWrapper):
     """Mean of log(cosh(y_pred - y_true)).
 
-    >>> print(LogCoshError()([[0.0, 0.0]], [[0.0, 0.0]]))
-    0.0
+    Args:
+        name, dtype: as for `Metric`.
+
+    >>> print(LogCoshError()([[0.0], [1.0]], [[0.0], [0.0]]).round(2))
+    0.22
     """
 
     name = "logcosh"
@@ -114,9 +132,10 @@ class CosineSimilarity(MeanMetricWrapper):
 
     Args:
         axis: along which the vectors lie.
+        name, dtype: as for `Metric`.
 
-    >>> print(CosineSimilarity()([[0.0, 1.0]], [[0.0, 2.0]]))
-    1.0
+    >>> print(CosineSimilarity()([[0.0, 1.0], [3.0, 4.0]], [[0.0, 2.0], [1.0, 0.0]]))  # 1 and 0.6
+    0.8
     """
 
     axis: typed.Sizes = -1
@@ -134,10 +153,13 @@ class CosineSimilarity(MeanMetricWrapper):
 
 @record("keras.metrics")
 class KLDivergence(MeanMetricWrapper):
-    """Mean Kullback-Leibler divergence.
+    """Mean Kullback-Leibler divergence: the sum of y_true log(y_true / y_pred) over the last axis.
 
-    >>> print(KLDivergence()([[0.5, 0.5]], [[0.5, 0.5]]))
-    0.0
+    Args:
+        name, dtype: as for `Metric`.
+
+    >>> print(KLDivergence()([[0.5, 0.5]], [[0.9, 0.1]]).round(2))
+    0.51
     """
 
     name = "kl_divergence"
@@ -147,6 +169,9 @@ class KLDivergence(MeanMetricWrapper):
 @record("keras.metrics")
 class Poisson(MeanMetricWrapper):
     """Mean Poisson loss, y_pred - y_true log(y_pred).
+
+    Args:
+        name, dtype: as for `Metric`.
 
     >>> print(Poisson()([[0.0, 0.0]], [[1.0, 3.0]]))
     2.0
@@ -158,7 +183,11 @@ class Poisson(MeanMetricWrapper):
 
 @record("keras.metrics")
 class BinaryCrossentropy(MeanMetricWrapper):
-    """Mean binary cross-entropy; arguments as in `jkeras.losses.binary_crossentropy`.
+    """Mean binary cross-entropy, -y_true log p - (1 - y_true) log(1 - p).
+
+    Args:
+        from_logits, label_smoothing: as for `jkeras.losses.binary_crossentropy`.
+        name, dtype: as for `Metric`.
 
     >>> print(BinaryCrossentropy(from_logits=True)([[0.0, 1.0]], [[0.0, 0.0]]).round(3))
     0.693
@@ -172,8 +201,11 @@ class BinaryCrossentropy(MeanMetricWrapper):
 
 @record("keras.metrics")
 class CategoricalCrossentropy(MeanMetricWrapper):
-    """Mean cross-entropy with one-hot targets; arguments as in
-    `jkeras.losses.categorical_crossentropy`.
+    """Mean cross-entropy with one-hot targets.
+
+    Args:
+        from_logits, label_smoothing, axis: as for `jkeras.losses.categorical_crossentropy`.
+        name, dtype: as for `Metric`.
 
     >>> print(CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
     0.693
@@ -188,8 +220,12 @@ class CategoricalCrossentropy(MeanMetricWrapper):
 
 @record("keras.metrics")
 class SparseCategoricalCrossentropy(MeanMetricWrapper):
-    """Mean cross-entropy with integer labels; arguments as in
-    `jkeras.losses.sparse_categorical_crossentropy`.
+    """Mean cross-entropy with integer labels.
+
+    Args:
+        from_logits, ignore_class, axis: as for `jkeras.losses.sparse_categorical_crossentropy`;
+            labels of `ignore_class` do not count.
+        name, dtype: as for `Metric`.
 
     >>> print(SparseCategoricalCrossentropy()([[1]], [[0.5, 0.5]]).round(3))
     0.693
@@ -206,6 +242,9 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
 class Hinge(MeanMetricWrapper):
     """Mean of max(0, 1 - y_true y_pred).
 
+    Args:
+        name, dtype: as for `Metric`.
+
     >>> print(Hinge()([[-1.0, 1.0]], [[-2.0, 0.5]]))
     0.25
     """
@@ -218,6 +257,9 @@ class Hinge(MeanMetricWrapper):
 class SquaredHinge(MeanMetricWrapper):
     """Mean of max(0, 1 - y_true y_pred)^2.
 
+    Args:
+        name, dtype: as for `Metric`.
+
     >>> print(SquaredHinge()([[-1.0, 1.0]], [[-2.0, 0.5]]))
     0.125
     """
@@ -229,6 +271,9 @@ class SquaredHinge(MeanMetricWrapper):
 @record("keras.metrics")
 class CategoricalHinge(MeanMetricWrapper):
     """Mean of max(0, 1 + the highest wrong score - the right score).
+
+    Args:
+        name, dtype: as for `Metric`.
 
     >>> print(CategoricalHinge()([[0.0, 1.0]], [[0.5, 0.25]]))
     1.25
@@ -246,8 +291,18 @@ def pearson_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.A
     """Pearson's correlation of two sets of values along an axis: 1 for y_pred = a y_true + b with a
     > 0.
 
-    >>> print(pearson_correlation([[0.0, 1.0, 0.5]], [[1.0, 3.0, 2.0]]).round(3))
-    [1.]
+    Args:
+        y_true, y_pred: arrays (batch, …, d), brought to one rank.
+        axis: along which the values lie.
+    Returns:
+        Correlations in [-1, 1], in the shape of the inputs without `axis`; NaN where one of them
+        does not vary.
+    Raises:
+        ShapeError: shapes that do not broadcast.
+
+    >>> y_pred = [[1.0, 3.0, 5.0], [1.0, 3.0, 2.0]]
+    >>> print(pearson_correlation([[0.0, 1.0, 2.0]] * 2, y_pred).round(2))
+    [1.  0.5]
     """
     y_true, y_pred = (y - jnp.mean(y, axis=axis, keepdims=True) for y in pair(y_true, y_pred))
     y_true, y_pred = (y / jnp.std(y, axis=axis, keepdims=True) for y in (y_true, y_pred))
@@ -260,8 +315,16 @@ def concordance_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> j
 
     2 covariance / (variance of y_true + variance of y_pred + (difference of the means)^2).
 
-    >>> print(concordance_correlation([[0.0, 1.0]], [[0.0, 1.0]]).round(3))
-    [1.]
+    Args:
+        y_true, y_pred, axis: as for `pearson_correlation`.
+    Returns:
+        Values in [-1, 1], in the shape of the inputs without `axis`.
+    Raises:
+        ShapeError: shapes that do not broadcast.
+
+    >>> y_pred = [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]]
+    >>> print(concordance_correlation([[0.0, 1.0, 2.0]] * 2, y_pred).round(2))
+    [1.   0.57]
     """
     y_true, y_pred = pair(y_true, y_pred)
     mean_true = jnp.mean(y_true, axis=axis, keepdims=True)
@@ -275,10 +338,14 @@ def concordance_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> j
 
 @record("keras.metrics")
 class PearsonCorrelation(MeanMetricWrapper):
-    """Mean of `pearson_correlation` over samples.
+    """Mean of `pearson_correlation` over examples.
 
-    >>> print(PearsonCorrelation()([[0.0, 1.0, 0.5]], [[1.0, 3.0, 2.0]]).round(3))
-    1.0
+    Args:
+        axis: along which the values lie, as for `pearson_correlation`.
+        name, dtype: as for `Metric`.
+
+    >>> print(PearsonCorrelation()([[0.0, 1.0, 2.0]], [[1.0, 3.0, 2.0]]).round(2))
+    0.5
     """
 
     axis: typed.Sizes = -1
@@ -289,10 +356,14 @@ class PearsonCorrelation(MeanMetricWrapper):
 
 @record("keras.metrics")
 class ConcordanceCorrelation(MeanMetricWrapper):
-    """Mean of `concordance_correlation` over samples.
+    """Mean of `concordance_correlation` over examples.
 
-    >>> print(ConcordanceCorrelation()([[0.0, 1.0]], [[0.0, 1.0]]).round(3))
-    1.0
+    Args:
+        axis: along which the values lie, as for `concordance_correlation`.
+        name, dtype: as for `Metric`.
+
+    >>> print(ConcordanceCorrelation()([[0.0, 1.0, 2.0]], [[1.0, 2.0, 3.0]]).round(2))
+    0.57
     """
 
     axis: typed.Sizes = -1

@@ -54,9 +54,12 @@ class Adam(Moments):
         beta_1, beta_2: decay of m and v.
         epsilon: added to the root (the paper's epsilon-hat).
         amsgrad: divide by the largest v so far.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
 
-    Reference: Kingma and Ba, 2014, "Adam: A Method for Stochastic Optimization"; Reddi et al., 2018
-        for amsgrad.
+    Reference: Kingma and Ba, 2014, "Adam: A Method for Stochastic Optimization", arXiv:1412.6980;
+        Reddi et al., 2018, arXiv:1904.09237, for amsgrad.
 
     >>> adam, params = Adam(0.5), {"w": jnp.array([1.0])}
     >>> params, state = adam.step({"w": jnp.array([3.0])}, adam.init(params), params)
@@ -89,11 +92,22 @@ class Adam(Moments):
 class AdamW(Adam):
     """Adam with decoupled weight decay: each step first takes `lr * weight_decay * p` off.
 
-    Raises ValueError for `weight_decay=None`. Reference: Loshchilov and Hutter, 2019, "Decoupled
-    Weight Decay Regularization".
+    Args:
+        weight_decay: a float.
+        beta_1, beta_2, epsilon, amsgrad: as for `Adam`.
+        learning_rate, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
+    Raises:
+        ValueError: `weight_decay=None`.
 
-    >>> AdamW().weight_decay
-    0.004
+    Reference: Loshchilov and Hutter, 2019, "Decoupled Weight Decay Regularization",
+        arXiv:1711.05101.
+
+    >>> adamw, params = AdamW(0.5, weight_decay=0.1), {"w": jnp.array([1.0])}
+    >>> params, state = adamw.step({"w": jnp.array([0.0])}, adamw.init(params), params)
+    >>> print(params["w"])
+    [0.95]
     """
 
     learning_rate: typed.Rate = 0.001
@@ -132,10 +146,18 @@ class AdamW(Adam):
 class Nadam(Moments):
     """Adam with Nesterov momentum.
 
+    Args:
+        beta_1, beta_2, epsilon: as for `Adam`.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
+
     Reference: Dozat, 2016, "Incorporating Nesterov Momentum into Adam".
 
-    >>> Nadam(beta_1=0.8).beta_1
-    0.8
+    >>> nadam, params = Nadam(0.1), {"w": jnp.array([1.0])}
+    >>> params, state = nadam.step({"w": jnp.array([3.0])}, nadam.init(params), params)
+    >>> print(params["w"].round(2))  # of Adam [0.9]
+    [0.89]
     """
 
     learning_rate: typed.Rate = 0.001
@@ -174,10 +196,21 @@ class Nadam(Moments):
 class Adamax(Moments):
     """Adam with the largest absolute gradient instead of the root mean square.
 
-    Reference: Kingma and Ba, 2014, "Adam: A Method for Stochastic Optimization", section 7.
+    Args:
+        beta_1: decay of the running mean of the gradient.
+        beta_2: decay of the largest absolute gradient.
+        epsilon: added to that.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
 
-    >>> Adamax(beta_1=0.8).beta_1
-    0.8
+    Reference: Kingma and Ba, 2014, "Adam: A Method for Stochastic Optimization", section 7,
+        arXiv:1412.6980.
+
+    >>> adamax, params = Adamax(0.1), {"w": jnp.array([1.0, 1.0])}
+    >>> params, state = adamax.step({"w": jnp.array([3.0, 0.01])}, adamax.init(params), params)
+    >>> print(params["w"].round(2))
+    [0.9 0.9]
     """
 
     learning_rate: typed.Rate = 0.001
@@ -202,11 +235,19 @@ class Lamb(Moments):
     """Adam whose step for each parameter is as long as the parameter's norm; for very large
     batches.
 
-    Reference: You et al., 2019, "Large Batch Optimization for Deep Learning: Training BERT in 76
-        minutes".
+    Args:
+        beta_1, beta_2, epsilon: as for `Adam`.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
 
-    >>> Lamb(beta_1=0.8).beta_1
-    0.8
+    Reference: You et al., 2019, "Large Batch Optimization for Deep Learning: Training BERT in 76
+        minutes", arXiv:1904.00962.
+
+    >>> lamb, params = Lamb(0.1), {"w": jnp.array([3.0, 4.0])}  # of length 5
+    >>> new, state = lamb.step({"w": jnp.array([1.0, 0.1])}, lamb.init(params), params)
+    >>> print(jnp.linalg.norm(new["w"] - params["w"]).round(2))
+    0.5
     """
 
     learning_rate: typed.Rate = 0.001
@@ -228,12 +269,19 @@ class ScheduleFreeAdamW(Moments):
 
     Args:
         beta_1: how close to the average the parameters stay.
+        beta_2: decay of the running mean of the squared gradient.
+        epsilon: added to its root.
         warmup_steps: the rate rises linearly for so many steps.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
 
-    Reference: Defazio et al., 2024, "The Road Less Scheduled".
+    Reference: Defazio et al., 2024, "The Road Less Scheduled", arXiv:2405.15682.
 
-    >>> ScheduleFreeAdamW(warmup_steps=10).warmup_steps
-    10
+    >>> free, params = ScheduleFreeAdamW(0.5, warmup_steps=5), {"w": jnp.array([1.0])}
+    >>> params, state = free.step({"w": jnp.array([3.0])}, free.init(params), params)
+    >>> print(params["w"].round(2))  # a fifth of the rate
+    [0.9]
     """
 
     learning_rate: typed.Rate = 0.0025

@@ -21,11 +21,16 @@ class RMSprop(Optimizer):
         momentum: of the steps; 0 keeps no slot.
         epsilon: added under the root.
         centered: divide by the root of the variance of the gradient instead.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
 
     Reference: Tieleman and Hinton, 2012, "Lecture 6.5: rmsprop".
 
-    >>> RMSprop(rho=0.8).rho
-    0.8
+    >>> rmsprop, params = RMSprop(0.1), {"w": jnp.array([1.0, 1.0])}
+    >>> params, state = rmsprop.step({"w": jnp.array([3.0, 0.01])}, rmsprop.init(params), params)
+    >>> print(params["w"].round(1))
+    [0.7 0.7]
     """
 
     learning_rate: typed.Rate = 0.001
@@ -64,12 +69,21 @@ class Adagrad(Optimizer):
     Args:
         initial_accumulator_value: what the sum starts from.
         epsilon: added under the root.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
 
     Reference: Duchi et al., 2011, "Adaptive Subgradient Methods for Online Learning and Stochastic
         Optimization".
 
-    >>> Adagrad(epsilon=1e-5).epsilon
-    1e-05
+    >>> adagrad, params = Adagrad(0.1), {"w": jnp.array([1.0])}
+    >>> state = adagrad.init(params)
+    >>> for _ in range(3):  # steps of 0.1, 0.07, 0.06
+    ...     params, state = adagrad.step({"w": jnp.array([3.0])}, state, params)
+    ...     print(params["w"].round(2))
+    [0.9]
+    [0.83]
+    [0.77]
     """
 
     learning_rate: typed.Rate = 0.001
@@ -98,11 +112,17 @@ class Adadelta(Optimizer):
     Args:
         rho: decay of the running means.
         epsilon: added under the roots.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
 
-    Reference: Zeiler, 2012, "ADADELTA: An Adaptive Learning Rate Method"; the paper's rate is 1.0.
+    Reference: Zeiler, 2012, "ADADELTA: An Adaptive Learning Rate Method", arXiv:1212.5701; the
+        paper's rate is 1.0.
 
-    >>> Adadelta(1.0).rho
-    0.95
+    >>> adadelta, params = Adadelta(1.0), {"w": jnp.array([1.0, 1.0])}
+    >>> params, state = adadelta.step({"w": jnp.array([3.0, 0.01])}, adadelta.init(params), params)
+    >>> print((1 - params["w"]).round(3))  # of both the same
+    [0.001 0.001]
     """
 
     learning_rate: typed.Rate = 0.001
@@ -142,11 +162,19 @@ class Ftrl(Optimizer):
         l2_shrinkage_regularization_strength: l2 penalty on the gradient only, not on the
             accumulators.
         beta: of the paper.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
+    Raises:
+        ValueError: `learning_rate_power` above 0, or a strength or first value below 0.
 
-    Reference: McMahan et al., 2013, "Ad Click Prediction: a View from the Trenches".
+    Reference: McMahan et al., 2013, "Ad Click Prediction: a View from the Trenches",
+        doi:10.1145/2487575.2488200.
 
-    >>> Ftrl(l1_regularization_strength=0.1).l1_regularization_strength
-    0.1
+    >>> ftrl, params = Ftrl(0.5, l1_regularization_strength=1.0), {"w": jnp.array([1.0, 1.0])}
+    >>> params, state = ftrl.step({"w": jnp.array([3.0, 0.01])}, ftrl.init(params), params)
+    >>> print(params["w"].round(1))
+    [0.2 0. ]
     """
 
     learning_rate: typed.Rate = 0.001

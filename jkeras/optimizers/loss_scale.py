@@ -90,6 +90,9 @@ class LossScaleOptimizer(ByPath, Optimizer):
         inner_optimizer: the optimizer that takes the unscaled gradients.
         initial_scale: the first scale.
         dynamic_growth_steps: good steps until the scale grows.
+        name: as for `Optimizer`.
+    Raises:
+        ValueError: `dynamic=False`, or common arguments, which belong to the inner optimizer.
 
     >>> from jkeras.optimizers import SGD
     >>> LossScaleOptimizer(SGD(0.1), initial_scale=8.0).scale_loss(2.0)

@@ -26,8 +26,8 @@ class OptimizerMap(Record, collections.abc.MutableMapping):
         default_optimizer: for variables that nothing matches.
         optimizer_map: dict from patterns to optimizers.
     Raises:
-        TypeError: for other types. ValueError: for a pattern set twice, or a path that several
-            patterns match.
+        TypeError: arguments of other types.
+        ValueError: a pattern set twice, or a path that several patterns match.
 
     >>> from jkeras.optimizers import SGD
     >>> OptimizerMap(SGD(name="slow"), {".*bias": SGD(name="fast")})["dense/bias"].name
@@ -113,6 +113,10 @@ class MultiOptimizer(ByPath, Optimizer):
         optimizer_map: an `OptimizerMap`, or a callable from a variable (with `name` and `path`) to
             its optimizer.
         loss_scale_factor: passed to all of them.
+        name: as for `Optimizer`.
+    Raises:
+        ValueError: another common argument than these, or an inner optimizer that is none, or is a
+            `LossScaleOptimizer` or `MultiOptimizer`.
 
     >>> from jkeras.optimizers import SGD, Adam
     >>> multi = MultiOptimizer(OptimizerMap(Adam(), {".*bias": SGD()}))

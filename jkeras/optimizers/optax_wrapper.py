@@ -48,6 +48,9 @@ class OptaxOptimizer(ByPath, Optimizer):
 
     Args:
         transformation: an `optax.GradientTransformation`, or an `optax.MultiSteps`.
+        name: as for `Optimizer`.
+    Raises:
+        ValueError: other arguments.
 
     >>> import optax
     >>> tx, params = OptaxOptimizer(optax.sgd(0.5)), {"w": jnp.array([1.0])}

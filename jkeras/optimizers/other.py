@@ -22,11 +22,22 @@ class Lion(Optimizer):
     """`p -= lr * sign(beta_1 * m + (1 - beta_1) * g)`, m a running mean of the gradient with decay
     beta_2.
 
-    Wants a learning rate 3 to 10 times smaller than Adam's. Raises ValueError unless 0 < beta_1 <=
-    1. Reference: Chen et al., 2023, "Symbolic Discovery of Optimization Algorithms".
+    Args:
+        beta_1: in (0, 1], the share of m in a step.
+        beta_2: decay of m.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
+    Raises:
+        ValueError: `beta_1` outside (0, 1].
 
-    >>> Lion(1e-4).beta_2
-    0.99
+    Wants a learning rate 3 to 10 times smaller than Adam's. Reference: Chen et al., 2023, "Symbolic
+    Discovery of Optimization Algorithms", arXiv:2302.06675.
+
+    >>> lion, params = Lion(0.1), {"w": jnp.array([1.0, 1.0])}
+    >>> params, state = lion.step({"w": jnp.array([3.0, 0.01])}, lion.init(params), params)
+    >>> print(params["w"])
+    [0.9 0.9]
     """
 
     learning_rate: typed.Rate = 0.001
@@ -62,21 +73,26 @@ def rms(x: jax.Array) -> jax.Array:
 
 @optimizer()
 class Adafactor(Optimizer):
-    """Adam without momentum whose second moments of a matrix are stored as those of its rows and
-    columns only.
+    """Adam without momentum whose second moments of a matrix follow from those of its rows and
+    columns. As in Keras, the state holds them in full, too.
 
     Args:
         beta_2_decay: the decay of step t is `1 - t ** beta_2_decay`.
         epsilon_1: added to squared gradients.
         epsilon_2: lower bound of a parameter's root mean square, which scales its step.
         clip_threshold: largest root mean square of an update.
-        relative_step: let the rate fall with 1 / sqrt(t).
+        relative_step: without effect, as in Keras: the rate of step t is at most 1 / sqrt(t) either
+            way.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
 
     Reference: Shazeer and Stern, 2018, "Adafactor: Adaptive Learning Rates with Sublinear Memory
-        Cost".
+        Cost", arXiv:1804.04235.
 
-    >>> Adafactor(clip_threshold=2.0).clip_threshold
-    2.0
+    >>> state = Adafactor().init({"w": jnp.zeros((3, 2))})
+    >>> {name: slot["w"].shape for name, slot in state["slots"].items()}
+    {'r': (3,), 'c': (2,), 'velocity': (3, 2)}
     """
 
     learning_rate: typed.Rate = 0.001
@@ -151,12 +167,18 @@ class Muon(Optimizer):
         momentum, nesterov: of the matrices.
         ns_steps: number of Newton-Schulz iterations.
         rms_rate: root mean square of an update, to match AdamW's; None leaves it.
+        learning_rate, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
 
     Reference: Jordan et al., 2024, "Muon: An optimizer for hidden layers in neural networks"; Liu
-    et al., 2025, "Muon is Scalable for LLM Training".
+    et al., 2025, "Muon is Scalable for LLM Training", arXiv:2502.16982.
 
-    >>> Muon(exclude_layers=["head"]).ns_steps
-    5
+    >>> muon, params = Muon(1.0), {"w": jnp.zeros((2, 2))}
+    >>> grads = {"w": jnp.array([[10.0, 0.0], [0.0, 0.1]])}
+    >>> print(muon.step(grads, muon.init(params), params)[0]["w"].round(1))
+    [[-0.2  0. ]
+     [ 0.  -0.2]]
     """
 
     learning_rate: typed.Rate = 0.001

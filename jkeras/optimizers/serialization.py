@@ -63,6 +63,13 @@ _family = OptimizerFamily("optimizers", "optimizer", spellings=lambda name, thin
 def get(identifier: Any) -> Optimizer | None:
     """The optimizer that a name, config or optax transformation stands for; None for None.
 
+    Args:
+        identifier: name in any case, config, `Optimizer`, transformation of optax, or None.
+    Returns:
+        An `Optimizer`, or None.
+    Raises:
+        ValueError: nothing of that name, or none of these; a class is none.
+
     >>> get("Adam").beta_1
     0.9
     """
@@ -72,6 +79,11 @@ def get(identifier: Any) -> Optimizer | None:
 @public("keras.optimizers.serialize")
 def serialize(optimizer: Optimizer) -> dict:
     """The config of an optimizer, with its class.
+
+    Args:
+        optimizer: an `Optimizer`.
+    Returns:
+        A dict of plain data, which `deserialize` takes.
 
     >>> from jkeras.optimizers import SGD
     >>> serialize(SGD())["class_name"]
@@ -83,6 +95,14 @@ def serialize(optimizer: Optimizer) -> dict:
 @public("keras.optimizers.deserialize")
 def deserialize(config: dict, custom_objects: dict | None = None) -> Optimizer:
     """The optimizer of a config.
+
+    Args:
+        config: dict with "class_name", in any case, and "config".
+        custom_objects: dict from names to optimizers of yours.
+    Returns:
+        A new `Optimizer`.
+    Raises:
+        ValueError: nothing of that name.
 
     >>> deserialize({"class_name": "sgd", "config": {"momentum": 0.5}}).momentum
     0.5

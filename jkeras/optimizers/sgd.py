@@ -16,6 +16,11 @@ class SGD(Optimizer):
     Args:
         momentum: float in [0, 1]; 0 keeps no slot.
         nesterov: step as if the momentum had been followed already: `p += momentum * m - lr * g`.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: as for
+            `Optimizer`.
+    Raises:
+        ValueError: `momentum` is no float in [0, 1].
 
     >>> import jax.numpy as jnp
     >>> sgd, params = SGD(0.5), {"w": jnp.array([1.0])}

@@ -15,6 +15,8 @@ class QuantizationConfig(Record):
 
     Args:
         weight_quantizer, activation_quantizer: quantizers, or None.
+    Raises:
+        NotImplementedError: from `mode`, which a subclass has.
 
     >>> Int8QuantizationConfig().mode
     'int8'
@@ -85,8 +87,13 @@ def _check_weights(config: QuantizationConfig, value_range: tuple[int, int] | No
 
 @public("keras.quantizers.Int8QuantizationConfig")
 class Int8QuantizationConfig(QuantizationConfig):
-    """8-bit integers for weights, and for activations by an `AbsMaxQuantizer` unless another or
-    None is given.
+    """8-bit integers for weights and activations.
+
+    Args:
+        weight_quantizer: quantizer to int8; None: an `AbsMaxQuantizer` of the layer's axes.
+        activation_quantizer: an `AbsMaxQuantizer` by default; None leaves activations as they are.
+    Raises:
+        ValueError: a weight quantizer with another `output_dtype`.
 
     >>> type(Int8QuantizationConfig().activation_quantizer).__name__
     'AbsMaxQuantizer'
@@ -106,7 +113,13 @@ class Int4QuantizationConfig(QuantizationConfig):
     """4-bit integers for weights; activations stay as they are by default.
 
     Args:
+        weight_quantizer: quantizer to int8 with `value_range=(-8, 7)`, for `block_size=None` or -1;
+            None: that of the layer.
+        activation_quantizer: quantizer, for the same block sizes; None by default.
         block_size: inputs that share a scale; None or -1: all.
+    Raises:
+        ValueError: another block size, quantizers together with blocks, or a weight quantizer to
+            other numbers.
 
     >>> Int4QuantizationConfig().block_size
     128
@@ -266,13 +279,24 @@ class CalibratedConfig(QuantizationConfig):
 )
 class GPTQConfig(CalibratedConfig):
     """GPTQ: weights rounded one after the other, each making up for the errors before it (Frantar
-    et al. 2022).
+    et al. 2022, arXiv:2210.17323).
 
-    Args: see `CalibratedConfig`.
-        per_channel, symmetric: of the scales.
-        hessian_damping: added to the Hessian's diagonal, in [0, 1].
-        activation_order: the most important columns first.
+    Args:
+        dataset: iterable of texts, or of arrays of tokens; not written to configs.
+        tokenizer: function from a text to tokens, or an object with such a `tokenize`; not written
+            to configs.
+        weight_bits: 2, 3, 4 or 8.
+        num_samples, sequence_length: how many sequences calibrate, of how many tokens each.
         calibration_batch_size: how many samples go through a block at once.
+        per_channel: each output has scales of its own.
+        hessian_damping: added to the Hessian's diagonal, as a part of its mean, in [0, 1].
+        group_size: inputs that share a scale; -1: all.
+        symmetric: the zero lies in the middle of the range.
+        activation_order: the most important columns first.
+        quantization_layer_structure: dict of the lists "pre_block_layers" and "sequential_blocks";
+            by default what `model.get_quantization_layer_structure(mode)` gives.
+    Raises:
+        ValueError: values outside these ranges, or sizes that are not positive.
 
     >>> GPTQConfig(None, None).dtype_policy_string()
     'gptq/4/128'
@@ -309,12 +333,17 @@ class GPTQConfig(CalibratedConfig):
 )
 class AWQConfig(CalibratedConfig):
     """AWQ: weights scaled by how large their activations are before they are rounded (Lin et al.
-    2023).
+    2023, arXiv:2306.00978).
 
-    Args: see `CalibratedConfig`.
+    Args:
+        weight_bits: 4.
+        dataset, tokenizer, num_samples, sequence_length, group_size, quantization_layer_structure:
+            as for `GPTQConfig`.
         num_grid_points: scales that are tried.
         apply_clip: cut the largest weights of each group where that makes the outputs of samples
             better; in Keras 3.16 by default.
+    Raises:
+        ValueError: other bits, or sizes that are not positive.
 
     >>> AWQConfig(None, None).mode
     'awq'

@@ -41,9 +41,14 @@ def pack_int2(
 
     Args:
         arr: int8 in [-2, 1], or uint8 in [0, 3].
-
+        axis: along which neighbours meet; zeros fill up the last byte.
+        dtype: that of `arr`.
+    Returns:
+        An array of the dtype of `arr` with a quarter of the length along the axis, a tuple, and an
+        integer for `unpack_int2`.
     Raises:
-        ValueError: another `dtype`. TypeError: `arr` has not this dtype.
+        ValueError: another `dtype`.
+        TypeError: `arr` has not this dtype.
 
     >>> packed, shape, length = pack_int2(jnp.array([1, -1, 0, -2, 1], "int8"))
     >>> packed.tolist(), shape, length
@@ -69,7 +74,15 @@ def unpack_int2(packed: Any, orig_len: int, axis: int = 0, dtype: str = "int8") 
     """What `pack_int2` packed.
 
     Args:
-        orig_len: length of the axis.
+        packed: array of bytes.
+        orig_len: length of the axis before.
+        axis: as it was packed.
+        dtype: of the result: "int8" for [-2, 1], "uint8" for [0, 3].
+    Returns:
+        Array with the length `orig_len` along the axis.
+    Raises:
+        ValueError: another `dtype`.
+        TypeError: `packed` does not consist of bytes.
 
     >>> unpack_int2(jnp.array([-115, 1], "int8"), 5).tolist()
     [1, -1, 0, -2, 1]
@@ -97,6 +110,10 @@ def pack_ternary(arr: Any, axis: int = 0) -> tuple[jax.Array, tuple[int, ...], i
 
     Args:
         arr: numbers of any type; they are rounded and clipped to [-1, 1].
+        axis: along which neighbours meet.
+    Returns:
+        A uint8 array with a fifth of the length along the axis, a tuple, and an integer for
+        `unpack_ternary`.
 
     >>> packed, shape, length = pack_ternary(jnp.array([1, -1, 0, 1, 1, -1]))
     >>> packed.tolist(), shape, length
@@ -119,8 +136,11 @@ def unpack_ternary(packed: Any, orig_len: int, axis: int = 0) -> jax.Array:
     """What `pack_ternary` packed, as int8.
 
     Args:
-        orig_len: length of the axis.
-
+        packed: array of bytes.
+        orig_len: length of the axis before.
+        axis: as it was packed.
+    Returns:
+        int8 array of -1, 0 and 1 with the length `orig_len` along the axis.
     Raises:
         TypeError: `packed` does not consist of bytes.
 

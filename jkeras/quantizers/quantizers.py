@@ -26,6 +26,8 @@ class Quantizer(Record):
 
     Args:
         output_dtype: of the quantized array.
+    Raises:
+        NotImplementedError: from `get_config`, which a subclass writes.
 
     >>> Quantizer()(jnp.ones(2)).tolist()
     [1.0, 1.0]
@@ -48,9 +50,12 @@ class AbsMaxQuantizer(Quantizer):
     `abs_max_quantize`.
 
     Args:
-        axis: axes that share a scale; better passed in the call.
+        axis: axes that share a scale, the last one by default; better passed in the call.
         value_range: smallest and largest integer.
         epsilon: added to the magnitude.
+        output_dtype: of the integers.
+    Raises:
+        ValueError: a `value_range` beyond int8, with `output_dtype="int8"`.
 
     >>> q, scale = AbsMaxQuantizer()(jnp.array([[1.0, -4.0]]))
     >>> q.tolist(), scale.tolist()
@@ -123,12 +128,19 @@ def abs_max_quantize(
     along some axes.
 
     Args:
-        axis: axes that share a scale.
+        inputs: array of floats.
+        axis: axes that share a scale; None: all.
+        value_range: smallest and largest integer.
+        dtype: of the integers.
+        epsilon: added to the largest magnitude.
         to_numpy: compute on the host, to save memory of the device.
+    Returns:
+        Integers in the shape of `inputs`, and scales of its dtype and rank, of size 1 along
+        `axis`.
 
     >>> q, scale = abs_max_quantize(jnp.array([1.0, -4.0]), axis=0)
-    >>> q.tolist()
-    [32, -127]
+    >>> q.tolist(), scale.tolist(), f"{q[0] / scale[0]:.3f}"  # what 1.0 comes back as
+    ([32, -127], [31.75], '1.008')
     """
     how = as_axes(axis), tuple(value_range), dtype, epsilon
     if to_numpy and not isinstance(inputs, jax.core.Tracer):
@@ -169,18 +181,27 @@ def abs_max_quantize_grouped_with_zero_point(
     """(integers, scale, zero point) of a matrix, with a scale and a zero point for each column of
     each block of rows.
 
-    `inputs` is about `(integers - zero_point) * scale`; the last two have the shape (blocks,
-    columns).
+    `inputs` is about `(integers - zero_point) * scale` in a block with numbers of both signs. As in
+    Keras, the zero point cannot leave `value_range`: where all numbers of a block are far from 0 on
+    one side, the farthest are cut off.
 
     Args:
+        inputs: matrix of floats, (rows, columns).
         block_size: rows of a block.
+        value_range: smallest and largest integer.
+        dtype: of the integers.
+        epsilon: added to the distance of the largest number from the smallest.
         to_numpy: compute on the host. As in Keras, the zeros that fill up a last block then count
             as its numbers even where it is the only one, and the scale of equal numbers is nearly
             0.
+    Returns:
+        Integers (rows, columns); scales, of the dtype of `inputs`, and zero points, int8, both
+        (blocks, columns).
 
-    >>> q, scale, zero = abs_max_quantize_grouped_with_zero_point(jnp.arange(4.0)[:, None], 2)
-    >>> scale.shape, zero.tolist()
-    ((2, 1), [[-8], [-8]])
+    >>> x = jnp.array([[-1.0], [2.0], [-4.0], [3.5]])
+    >>> q, scale, zero = abs_max_quantize_grouped_with_zero_point(x, 2)
+    >>> zero.tolist(), ((q.reshape(2, 2) - zero) * scale).round(1).tolist()
+    ([[-3], [0]], [[-1.0, 2.0], [-4.0, 3.5]])
     """
 
     def quantize(xp: Any, x: Any) -> tuple[Any, Any, Any]:
@@ -278,13 +299,19 @@ def fake_quant_with_min_max_vars(
     axis: int | None = None,
 ) -> jax.Array:
     """Numbers rounded to the values that `num_bits` bits can tell apart between two bounds (Jacob
-    et al. 2017).
+    et al. 2017, arXiv:1712.05877).
 
-    Gradients go through inside the bounds, and to a bound from what lies beyond it.
+    The bounds move so that 0 is one of these values. Gradients go through inside the bounds, and to
+    a bound from what lies beyond it.
 
     Args:
+        inputs: array of floats.
         min_vals, max_vals: the bounds; numbers, or one for each index of `axis`.
+        num_bits: there are 2^num_bits values.
         narrow_range: leave the lowest value out.
+        axis: along which the bounds lie; None for two numbers.
+    Returns:
+        Array of the shape and dtype of `inputs`.
 
     >>> fake_quant_with_min_max_vars(jnp.array([0.1, 0.4, 2.0]), 0.0, 1.0, num_bits=1).tolist()
     [0.0, 0.0, 1.0]
@@ -310,6 +337,15 @@ def compute_float8_scale(amax: Any, scale: Any, dtype_max: float, margin: int = 
     """The scale with which magnitudes up to `amax` fill a float8 type; the old one where `amax` is
     0 or infinite.
 
+    Args:
+        amax: largest magnitude so far.
+        scale: the old one.
+        dtype_max: largest number of the float8 type.
+        margin: leave so many powers of two free above.
+    Returns:
+        What numbers are divided by: `amax / dtype_max * 2^margin`. (Micikevicius et al. 2022,
+        arXiv:2209.05433)
+
     >>> float(compute_float8_scale(jnp.array(7.0), jnp.array(1.0), 448.0))
     0.015625
     """
@@ -322,6 +358,12 @@ def compute_float8_scale(amax: Any, scale: Any, dtype_max: float, margin: int = 
 @public("keras.quantizers.compute_float8_amax_history")
 def compute_float8_amax_history(x: Any, amax_history: Any) -> jax.Array:
     """The history of largest magnitudes, moved on by one, with that of `x` in front.
+
+    Args:
+        x: array of floats.
+        amax_history: (length,), the latest first.
+    Returns:
+        The new history, of the same shape.
 
     >>> compute_float8_amax_history(jnp.array([-3.0]), jnp.array([0.0, 1.0, 2.0])).tolist()
     [3.0, 2.0, 0.0]
@@ -337,8 +379,16 @@ def quantize_and_dequantize(
 ) -> jax.Array:
     """Numbers as they come back from a float8 type with a scale.
 
-    >>> quantize_and_dequantize(jnp.array([0.3]), 1.0, "float8_e4m3fn", "float32").tolist()
-    [0.3125]
+    Args:
+        inputs: array of floats.
+        scale: what they are divided by before, and multiplied with afterwards.
+        quantized_dtype: "float8_e4m3fn" or "float8_e5m2"; numbers beyond it are cut off.
+        compute_dtype: of the result.
+    Returns:
+        Array in the shape of `inputs`.
+
+    >>> quantize_and_dequantize(jnp.array([0.3, 1e3]), 1.0, "float8_e4m3fn", "float32").tolist()
+    [0.3125, 448.0]
     """
     scale = jnp.asarray(scale, compute_dtype)
     limit = float(jnp.finfo(quantized_dtype).max)
@@ -363,9 +413,14 @@ def pack_int4(
 
     Args:
         arr: int8 in [-8, 7], or uint8 in [0, 15].
-
+        axis: along which neighbours meet; an odd length is filled up with 0.
+        dtype: that of `arr`.
+    Returns:
+        An array of the dtype of `arr` with half the length along the axis, a tuple, and an
+        integer for `unpack_int4`.
     Raises:
-        ValueError: another `dtype`. TypeError: `arr` has not this dtype.
+        ValueError: another `dtype`.
+        TypeError: `arr` has not this dtype.
 
     >>> packed, shape, length = pack_int4(jnp.array([[-3, 7], [2, -8], [1, 0]], "int8"))
     >>> packed.tolist(), shape, length
@@ -392,7 +447,15 @@ def unpack_int4(packed: Any, orig_len: int, axis: int = 0, dtype: str = "int8") 
     """What `pack_int4` packed.
 
     Args:
-        orig_len: length of the axis.
+        packed: array of bytes.
+        orig_len: length of the axis before.
+        axis: as it was packed.
+        dtype: of the result: "int8" for [-8, 7], "uint8" for [0, 15].
+    Returns:
+        Array with the length `orig_len` along the axis.
+    Raises:
+        ValueError: another `dtype`.
+        TypeError: `packed` does not consist of bytes.
 
     >>> unpack_int4(jnp.array([[45, -121], [1, 0]], "int8"), 3).tolist()
     [[-3, 7], [2, -8], [1, 0]]

@@ -16,7 +16,12 @@ def get(identifier: Any, **kwargs: Any) -> Any:
     None.
 
     Args:
-        **kwargs: the constructor's arguments, for a name or class.
+        identifier: name, config, class, quantizer, configuration, callable, or None.
+        kwargs: the constructor's arguments, for a name or class.
+    Returns:
+        A `Quantizer`, `QuantizationConfig` or callable, or None.
+    Raises:
+        ValueError: nothing of that name, or none of these.
 
     >>> get("abs_max_quantizer", axis=0).axis
     (0,)
@@ -36,6 +41,11 @@ def get(identifier: Any, **kwargs: Any) -> Any:
 def serialize(initializer: Any) -> dict[str, Any]:
     """The config of a quantizer.
 
+    Args:
+        initializer: the quantizer or configuration; the name is that of Keras.
+    Returns:
+        A dict of plain data, which `deserialize` takes.
+
     >>> from jkeras.quantizers import AbsMaxQuantizer
     >>> serialize(AbsMaxQuantizer())["class_name"]
     'AbsMaxQuantizer'
@@ -46,6 +56,14 @@ def serialize(initializer: Any) -> dict[str, Any]:
 @public("keras.quantizers.deserialize")
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The quantizer of a config.
+
+    Args:
+        config: from `serialize`, or a name.
+        custom_objects: dict from names to quantizers of yours.
+    Returns:
+        A `Quantizer` or `QuantizationConfig`.
+    Raises:
+        ValueError: nothing of that name, or a config without a class name.
 
     >>> from jkeras.quantizers import AbsMaxQuantizer
     >>> deserialize(serialize(AbsMaxQuantizer(axis=1))).axis

@@ -40,7 +40,10 @@ class Factor(Kind):
 
 @public("keras.regularizers.Regularizer", "keras.Regularizer")
 class Regularizer(Record):
-    """Base of all regularizers: `regularizer(x)` gives a scalar.
+    """Base of all regularizers: `regularizer(x)` gives a scalar; here 0.
+
+    Raises:
+        NotImplementedError: from `get_config`, where a subclass has no fields and writes none.
 
     >>> class Energy(Regularizer):
     ...     def __call__(self, x):
@@ -64,6 +67,11 @@ class Regularizer(Record):
 class L1L2(Regularizer):
     """`l1 * sum(|x|) + l2 * sum(x ** 2)`.
 
+    Args:
+        l1, l2: non-negative numbers; 0 for None.
+    Raises:
+        ValueError: a factor that is negative, infinite or no number.
+
     >>> print(L1L2(l1=1.0, l2=1.0)(jnp.array([1.0, -2.0])))
     8.0
     """
@@ -85,6 +93,11 @@ class L1L2(Regularizer):
 class L1(Regularizer):
     """`l1 * sum(|x|)`.
 
+    Args:
+        l1: non-negative number, kept in single precision; 0.01 for None.
+    Raises:
+        ValueError: a factor that is negative, infinite or no number.
+
     >>> print(L1(0.5)(jnp.array([1.0, -3.0])))
     2.0
     """
@@ -99,6 +112,11 @@ class L1(Regularizer):
 @record("keras.regularizers", "keras.regularizers.l2")
 class L2(Regularizer):
     """`l2 * sum(x ** 2)`.
+
+    Args:
+        l2: non-negative number; 0.01 for None.
+    Raises:
+        ValueError: a factor that is negative, infinite or no number.
 
     >>> print(L2(0.5)(jnp.array([1.0, -3.0])))
     5.0
@@ -116,13 +134,14 @@ class OrthogonalRegularizer(Regularizer):
     """`factor` times the mean absolute cosine between different rows (or columns) of a matrix.
 
     Args:
-        factor: non-negative number.
+        factor: non-negative number, kept in single precision.
         mode: "rows" or "columns": which vectors should be orthogonal.
     Raises:
-        ValueError: for another mode, or an input that is not a matrix.
+        ValueError: another `factor` or `mode`; on a call, an input that is not a matrix.
 
-    >>> print(OrthogonalRegularizer(1.0)(jnp.eye(3)))
-    0.0
+    >>> regularizer = OrthogonalRegularizer(1.0)
+    >>> print(regularizer(jnp.eye(2)), regularizer(jnp.array([[3.0, 0.0], [3.0, 4.0]])).round(1))
+    0.0 0.6
     """
 
     factor: Factor("factor", single=True) = 0.01

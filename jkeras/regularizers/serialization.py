@@ -14,6 +14,13 @@ _family = Family("regularizers", "regularizer")
 def get(identifier: Any) -> Any:
     """The regularizer that a name, config, class or callable stands for; None for None.
 
+    Args:
+        identifier: name, config, class, callable of one array, or None.
+    Returns:
+        A callable from an array to a number, or None.
+    Raises:
+        ValueError: nothing of that name, or none of these.
+
     >>> get("l2")
     L2()
     """
@@ -23,6 +30,11 @@ def get(identifier: Any) -> Any:
 @public("keras.regularizers.serialize")
 def serialize(regularizer: Any) -> str | dict[str, Any]:
     """The config of a regularizer, with its class.
+
+    Args:
+        regularizer: a regularizer or a function.
+    Returns:
+        A dict of plain data, which `deserialize` takes.
 
     >>> from jkeras.regularizers import L2
     >>> serialize(L2(0.1))["config"]
@@ -34,6 +46,14 @@ def serialize(regularizer: Any) -> str | dict[str, Any]:
 @public("keras.regularizers.deserialize")
 def deserialize(config: str | Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The regularizer of a config.
+
+    Args:
+        config: from `serialize`, or a name.
+        custom_objects: dict from names to regularizers of yours.
+    Returns:
+        A regularizer.
+    Raises:
+        ValueError: nothing of that name, or a config without a class name.
 
     >>> deserialize({"class_name": "L2", "config": {"l2": 0.1}})
     L2(l2=0.1)

@@ -57,8 +57,12 @@ class DTypePolicy:
     """In what type a layer computes (`compute_dtype`) and keeps its weights (`variable_dtype`).
 
     Args:
-        name: a float type, or "mixed_float16" / "mixed_bfloat16", which compute in half precision
-            on float32 weights.
+        name: a dtype, or "mixed_float16" / "mixed_bfloat16", which compute in half precision on
+            float32 weights; by default that of the policy that new layers get.
+        source_name: without effect; Keras has it.
+    Raises:
+        TypeError: a name that is no string.
+        ValueError: an unknown name.
 
     >>> DTypePolicy("mixed_bfloat16").compute_dtype
     'bfloat16'
@@ -147,6 +151,9 @@ class DTypePolicy:
 class FloatDTypePolicy(DTypePolicy):
     """A `DTypePolicy` under its older name.
 
+    Args:
+        name, source_name: as for `DTypePolicy`.
+
     >>> FloatDTypePolicy("mixed_bfloat16").compute_dtype
     'bfloat16'
     """
@@ -199,6 +206,14 @@ def check_needs_no_data(policy):
 
 def get(identifier: Any) -> Any:
     """The policy that a name, dtype, config or policy stands for; the default one for None.
+
+    Args:
+        identifier: name, such as "mixed_bfloat16" or "int8_from_float32"; dtype; config; policy;
+            None.
+    Returns:
+        A `DTypePolicy`.
+    Raises:
+        ValueError: none of these.
 
     >>> get("mixed_float16").compute_dtype
     'float16'

@@ -60,6 +60,8 @@ class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
         mode, source_name: as for `QuantizedDTypePolicy`.
         amax_history_length: how many steps the largest magnitude is remembered, from which scales
             follow.
+    Raises:
+        TypeError: a length that is no integer.
 
     >>> QuantizedFloat8DTypePolicy("float8", "float32").amax_history_length
     1024
@@ -140,6 +142,9 @@ class Int4DTypePolicy(_NumberedPolicy):
 
     Args:
         mode: "int4/128": 128 inputs share a scale; "int4/-1", or "int4/None": all inputs do.
+        source_name: as for `QuantizedDTypePolicy`.
+    Raises:
+        ValueError: a mode of another form.
 
     >>> Int4DTypePolicy("int4/128", "float32").block_size
     128
@@ -153,6 +158,10 @@ class Int4DTypePolicy(_NumberedPolicy):
 class TernaryDTypePolicy(QuantizedDTypePolicy):
     """Weights that are -1, 0 or 1 times a number. Of Keras 3.16.
 
+    Args:
+        mode: "ternary".
+        source_name: as for `QuantizedDTypePolicy`.
+
     >>> TernaryDTypePolicy("ternary", "float32").name
     'ternary_from_float32'
     """
@@ -164,7 +173,10 @@ class GPTQDTypePolicy(_NumberedPolicy):
     """Weights of few bits by GPTQ.
 
     Args:
-        mode: "gptq/4/128": bits, weights in a group.
+        mode: "gptq/4/128": bits (2, 3, 4 or 8), weights in a group (-1: all).
+        source_name: as for `QuantizedDTypePolicy`.
+    Raises:
+        ValueError: a mode of another form.
 
     >>> GPTQDTypePolicy("gptq/4/128", "float32").weight_bits
     4
@@ -179,7 +191,10 @@ class AWQDTypePolicy(_NumberedPolicy):
     """Weights of 4 bits by AWQ.
 
     Args:
-        mode: "awq/4/128": bits, weights in a group.
+        mode: "awq/4/128": bits (4), weights in a group (-1: all).
+        source_name: as for `QuantizedDTypePolicy`.
+    Raises:
+        ValueError: a mode of another form.
 
     >>> AWQDTypePolicy("awq/4/128", "float32").group_size
     128
@@ -195,9 +210,10 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
     Args:
         default_policy: of the other layers; by default the one that new layers get.
         policy_map: dict from keys to policies.
-
     Raises:
-        ValueError: when a policy is looked up: several expressions fit the path.
+        ValueError: a `default_policy` that is a map or no policy; when a policy is looked up,
+            several expressions that fit the path.
+        TypeError: `policy_map` is no dict.
 
     >>> policies = DTypePolicyMap("float32", {"encoder/.*": DTypePolicy("bfloat16")})
     >>> policies["encoder/dense"].name, policies["decoder"].name

@@ -16,6 +16,9 @@ class LearningRateSchedule(Record):
     """Base of all schedules: `schedule(step)` gives the learning rate of a step. Write `__call__`
     and `get_config`.
 
+    Raises:
+        NotImplementedError: on a call, or from `get_config`, where a subclass lacks it.
+
     >>> class Warmup(LearningRateSchedule):
     ...     def __call__(self, step: Any) -> jax.Array:
     ...         return jnp.minimum(step / 10, 1.0)
@@ -63,11 +66,19 @@ class Decay(LearningRateSchedule):
 
 @record("keras.optimizers.schedules")
 class ExponentialDecay(Decay):
-    """`initial_learning_rate * decay_rate ** (step / decay_steps)`; `staircase` rounds the exponent
-    down.
+    """`initial_learning_rate * decay_rate ** (step / decay_steps)`.
 
-    >>> print(ExponentialDecay(0.5, decay_steps=10, decay_rate=0.5)(10))
-    0.25
+    Args:
+        initial_learning_rate: the rate at step 0.
+        decay_steps: after so many steps the rate is `decay_rate` times the first one.
+        decay_rate: that factor.
+        staircase: round the exponent down, so that the rate falls every `decay_steps`.
+        name: for the config only.
+    Raises:
+        ValueError: `decay_steps` not > 0.
+
+    >>> [float(ExponentialDecay(1.0, 10, 0.5)(step)) for step in (0, 10, 20)]
+    [1.0, 0.5, 0.25]
     """
 
     decay_rate: Any
@@ -84,11 +95,18 @@ class ExponentialDecay(Decay):
 
 @record("keras.optimizers.schedules")
 class InverseTimeDecay(Decay):
-    """`initial_learning_rate / (1 + decay_rate * step / decay_steps)`; `staircase` rounds the
-    quotient down.
+    """`initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
 
-    >>> print(InverseTimeDecay(0.5, decay_steps=10, decay_rate=1.0)(10))
-    0.25
+    Args:
+        initial_learning_rate, name: as for `ExponentialDecay`.
+        decay_steps: in so many steps the divisor grows by `decay_rate`.
+        decay_rate: how much it grows.
+        staircase: round the quotient `step / decay_steps` down.
+    Raises:
+        ValueError: `decay_steps` not > 0.
+
+    >>> [float(InverseTimeDecay(1.0, 10, 1.0)(step)) for step in (0, 10, 30)]
+    [1.0, 0.5, 0.25]
     """
 
     decay_rate: Any
@@ -108,11 +126,18 @@ class PolynomialDecay(Decay):
     """From the initial to the end rate along `(1 - step / decay_steps) ** power`.
 
     Args:
+        initial_learning_rate, name: as for `ExponentialDecay`.
+        decay_steps: how long the rate falls.
+        end_learning_rate: the rate from then on.
+        power: 1 is a straight line.
         cycle: past `decay_steps`, stretch them to the next multiple instead of staying at the end
             rate.
+    Raises:
+        ValueError: `decay_steps` not > 0.
 
-    >>> print(PolynomialDecay(1.0, decay_steps=10, end_learning_rate=0.0)(5))
-    0.5
+    >>> decay = PolynomialDecay(1.0, decay_steps=10, end_learning_rate=0.0, power=2.0)
+    >>> [float(decay(step)) for step in (0, 5, 10, 11)]
+    [1.0, 0.25, 0.0, 0.0]
     """
 
     end_learning_rate: Any = 0.0001
@@ -137,10 +162,15 @@ class PolynomialDecay(Decay):
 class PiecewiseConstantDecay(LearningRateSchedule):
     """`values[i]` from after `boundaries[i - 1]` up to and including `boundaries[i]`.
 
-    Raises ValueError unless there is one value more than boundaries.
+    Args:
+        boundaries: list of rising steps.
+        values: list of rates, one more than boundaries.
+        name: for the config only.
+    Raises:
+        ValueError: there is not one value more than boundaries.
 
-    >>> print(PiecewiseConstantDecay([10, 20], [1.0, 0.5, 0.25])(11))
-    0.5
+    >>> [float(PiecewiseConstantDecay([10, 20], [1.0, 0.5, 0.25])(step)) for step in (10, 11, 21)]
+    [1.0, 0.5, 0.25]
     """
 
     boundaries: Any
@@ -168,14 +198,19 @@ class CosineDecay(Decay):
     warmup.
 
     Args:
+        initial_learning_rate, name: as for `ExponentialDecay`.
+        decay_steps: how long the rate falls.
         alpha: the final rate as a fraction of the rate the cosine starts from.
         warmup_target: with it, the rate first rises linearly from the initial rate to this one.
         warmup_steps: how long it rises; `decay_steps` count from then.
+    Raises:
+        ValueError: `decay_steps` not > 0.
 
-    Reference: Loshchilov and Hutter, 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts".
+    Reference: Loshchilov and Hutter, 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts",
+        arXiv:1608.03983.
 
-    >>> print(CosineDecay(1.0, decay_steps=10)(10))
-    0.0
+    >>> print(CosineDecay(1.0, decay_steps=10)(jnp.array([0, 5, 10, 11])).round(2))
+    [1.  0.5 0.  0. ]
     """
 
     alpha: Any = 0.0
@@ -208,15 +243,20 @@ class CosineDecayRestarts(Decay):
     """Cosine decay that starts again and again.
 
     Args:
+        initial_learning_rate, name: as for `ExponentialDecay`.
         first_decay_steps: length of the first period.
         t_mul: each period is this many times as long as the one before.
         m_mul: each period starts at this many times the rate of the one before.
         alpha: the lowest rate as a fraction of the initial rate.
+    Raises:
+        ValueError: `first_decay_steps` not > 0.
 
-    Reference: Loshchilov and Hutter, 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts".
+    Reference: Loshchilov and Hutter, 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts",
+        arXiv:1608.03983.
 
-    >>> print(CosineDecayRestarts(1.0, first_decay_steps=10)(10))
-    1.0
+    >>> decay = CosineDecayRestarts(1.0, first_decay_steps=10, m_mul=0.5)  # periods: 10, 20, 40, …
+    >>> print(decay(jnp.array([0, 5, 10, 20, 30])).round(2))
+    [1.   0.5  0.5  0.25 0.25]
     """
 
     first_decay_steps: Any

@@ -13,6 +13,11 @@ _family = Family(
 def serialize(learning_rate_schedule: LearningRateSchedule) -> dict:
     """The config of a schedule, with its class.
 
+    Args:
+        learning_rate_schedule: a `LearningRateSchedule`.
+    Returns:
+        A dict of plain data, which `deserialize` takes.
+
     >>> from jkeras.optimizers.schedules import CosineDecay
     >>> serialize(CosineDecay(0.1, 10))["class_name"]
     'CosineDecay'
@@ -23,6 +28,14 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> dict:
 @public("keras.optimizers.schedules.deserialize")
 def deserialize(config: dict, custom_objects: dict | None = None) -> LearningRateSchedule:
     """The schedule of a config.
+
+    Args:
+        config: from `serialize`.
+        custom_objects: dict from names to schedules of yours.
+    Returns:
+        A new `LearningRateSchedule`.
+    Raises:
+        ValueError: nothing of that name, or a config without a class name.
 
     >>> from jkeras.optimizers.schedules import CosineDecay
     >>> deserialize(serialize(CosineDecay(0.1, 10)))

@@ -15,6 +15,11 @@ def accumulate(inner: Transform, steps: int) -> Transform:
 
     The sums are the state's "accumulators". `inner` gets the number of its own steps.
 
+    Args:
+        inner: the `Transform` that takes the means.
+        steps: number of calls, 2 or more.
+    Returns:
+        A `Transform`.
     Raises:
         ValueError: for less than two steps.
 

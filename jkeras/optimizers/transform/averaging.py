@@ -18,9 +18,12 @@ def average(
     """Keeps averages of what `inner` makes of the parameters, as the state's "ema".
 
     Args:
+        inner: the `Transform` that moves the parameters.
         momentum: share of the old average, in [0, 1].
         overwrite_every: every so many steps the averages replace the parameters.
         calls: how many calls are one step, where `inner` accumulates.
+    Returns:
+        A `Transform`.
     Raises:
         ValueError: for values outside these ranges.
 

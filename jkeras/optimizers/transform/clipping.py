@@ -9,6 +9,11 @@ from jkeras.optimizers.transform.pair import Transform, Tree, stateless
 def clip_by_norm(limit: float) -> Transform:
     """Each gradient gets a norm of at most `limit`.
 
+    Args:
+        limit: the largest Euclidean norm of each gradient.
+    Returns:
+        A `Transform`.
+
     >>> print(clip_by_norm(1.0).update({"w": jnp.array([3.0, 4.0])}, {})[0]["w"])
     [0.6 0.8]
     """
@@ -22,6 +27,11 @@ def clip_by_norm(limit: float) -> Transform:
 def clip_by_value(limit: float) -> Transform:
     """Each element gets an absolute value of at most `limit`.
 
+    Args:
+        limit: the largest absolute value.
+    Returns:
+        A `Transform`.
+
     >>> print(clip_by_value(1.0).update({"w": jnp.array([3.0, -0.5])}, {})[0]["w"])
     [ 1.  -0.5]
     """
@@ -30,6 +40,11 @@ def clip_by_value(limit: float) -> Transform:
 
 def clip_by_global_norm(limit: float) -> Transform:
     """All gradients together get a norm of at most `limit`; NaN where their norm is not finite.
+
+    Args:
+        limit: the largest Euclidean norm of all gradients as one vector.
+    Returns:
+        A `Transform`.
 
     >>> grads = {"w": jnp.array([3.0]), "b": jnp.array([4.0])}
     >>> print(clip_by_global_norm(1.0).update(grads, {})[0]["b"])

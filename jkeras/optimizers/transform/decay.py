@@ -18,8 +18,11 @@ def decay_weights(
     """Takes `learning_rate * rate * p` off each parameter p with a gradient, then runs `inner`.
 
     Args:
+        inner: the `Transform` that moves the shrunken parameters.
         rate: a number, or a function of parameter and `Leaf`; None: no decay.
         exclude: whether a `Leaf`, which has a `name` and a `path`, is exempt.
+    Returns:
+        A `Transform`.
 
     >>> still = stepping(lambda *_: {}, lambda grads, state, params, **_: (params, state))
     >>> decayed = decay_weights(still, 0.5, lambda leaf: leaf.name == "bias")

@@ -12,8 +12,12 @@ Path = tuple[Hashable, ...]
 
 
 class Leaf(NamedTuple):
-    """Facts about a parameter besides its value; `variable` is its Keras variable, where there
-    is one.
+    """Facts about a parameter besides its value.
+
+    Args:
+        name: its own name, such as "bias".
+        path: names from the root on, joined by "/".
+        variable: its Keras variable, where there is one.
 
     >>> Leaf("bias", "dense/bias").overwritten
     False

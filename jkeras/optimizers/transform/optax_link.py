@@ -20,6 +20,11 @@ def from_optax(transformation: Any, name: str = "optax") -> Transform:
     line search, goes to the transformation; `grad=` is the gradients that come to this link.
     `optax.lookahead` has its slow parameters in the state, as "slow".
 
+    Args:
+        transformation: an `optax.GradientTransformation`, with extra arguments or without.
+        name: of its entry in the state of the chain.
+    Returns:
+        A `Transform`.
     Raises:
         TypeError: by `update`, for a transformation that needs a `value` and got none.
 

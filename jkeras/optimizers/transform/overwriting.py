@@ -15,8 +15,11 @@ def overwrite(inner: Transform, every: int | None = None) -> Transform:
     So the scales of float8 come in. `inner` sees no gradient of them.
 
     Args:
+        inner: the `Transform` of all other leaves.
         every: of so many steps the last one overwrites, that in which `inner` moves along what it
             has accumulated.
+    Returns:
+        A `Transform`.
 
     >>> from types import SimpleNamespace
     >>> still = stepping(lambda *_: {}, lambda grads, state, params, **_: (params, state))

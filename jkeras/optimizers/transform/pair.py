@@ -56,6 +56,13 @@ class Difference:
 def stepping(init: Callable[..., State], step: Callable[..., tuple[Tree, State]]) -> Transform:
     """The transform of a step, `step(grads, state, params, **extra) -> (new params, state)`.
 
+    Args:
+        init: `init(params, variables=None) -> state`, a dict.
+        step: pure, as above; extra arguments are those of `update`.
+    Returns:
+        A `Transform`; its `update` gives the difference of the parameters, and raises a ValueError
+        where it is given none.
+
     >>> import jax.numpy as jnp
     >>> stop = stepping(lambda params: {}, lambda grads, state, params: (0 * params, state))
     >>> print(stop.update(jnp.ones(1), {}, jnp.full(1, 3.0))[0])
@@ -66,6 +73,11 @@ def stepping(init: Callable[..., State], step: Callable[..., tuple[Tree, State]]
 
 def stateless(change: Callable[[Tree], Tree]) -> Transform:
     """The transform of a function of the gradients, which keeps nothing.
+
+    Args:
+        change: pure, from a tree of gradients to such a tree.
+    Returns:
+        A `Transform`.
 
     >>> print(stateless(lambda grads: -grads).update(3.0, {})[0])
     -3.0
@@ -82,6 +94,12 @@ def stateless(change: Callable[[Tree], Tree]) -> Transform:
 
 def chain(*links: Transform) -> Transform:
     """The links one after another, over one dict of all their states.
+
+    Args:
+        links: one or more; each gets the updates of the one before as gradients. One that moves
+            parameters, such as `follow`, comes last.
+    Returns:
+        A `Transform` of the whole.
 
     >>> import jax.numpy as jnp
     >>> double = stateless(lambda grads: 2 * grads)

@@ -70,6 +70,11 @@ class Rule:
 def follow(rule: Rule) -> Transform:
     """Moves each parameter that has a gradient by a rule. "slots" and "scalars" are its state.
 
+    Args:
+        rule: a `Rule`, which every optimizer of this package is.
+    Returns:
+        A `Transform`; its `update` wants `learning_rate=` and `count=`, which `scheduled` passes.
+
     >>> from jkeras.optimizers import Adam
     >>> sorted(follow(Adam()).init({"w": jnp.ones(1)})["slots"])
     ['momentum', 'velocity']

@@ -26,8 +26,11 @@ def scheduled(inner: Transform, learning_rate: Any, owner: str = "transform") ->
     replaced between two calls.
 
     Args:
+        inner: the `Transform` that is told.
         learning_rate: a number, `LearningRateSchedule`, or a callable without arguments.
         owner: whom an error names.
+    Returns:
+        A `Transform`.
     Raises:
         ValueError: by `update`, where no parameter has a gradient.
 
