@@ -29,6 +29,14 @@ def _operands(x1: TensorLike, x2: TensorLike) -> tuple[jax.Array | Number, jax.A
     return operand(x1), operand(x2)
 
 
+_OF_TWO = """
+
+Args:
+    {0}: arrays or numbers; shapes are broadcast, dtypes brought to a common one.
+Returns:
+    Array of the shape that both broadcast to."""
+
+
 def _binary(
     name: str,
     doc: str,
@@ -45,6 +53,7 @@ def _binary(
     def function(x1: TensorLike, x2: TensorLike) -> jax.Array:
         return compute(*convert(x1, x2))
 
+    doc += _OF_TWO.format("x1, x2")
     function = describe(function, name, __name__, doc, example, shown)
     return numpy_op(spec=spec or broadcasting(function))(function)
 
@@ -64,6 +73,7 @@ def _bitwise(
     def function(x: TensorLike, y: TensorLike) -> jax.Array:
         return compute(operand(x), operand(y))
 
+    doc += _OF_TWO.format("x, y")
     function = describe(function, name, __name__, doc, example, shown)
     return numpy_op(spec=spec)(function)
 
@@ -105,7 +115,7 @@ heaviside = _binary(
     "[0.  0.5 1. ]",
 )
 nextafter = _binary(
-    "nextafter", "The next number after x1 in the direction of x2.", "[0.0], [0.0]", "[0.]"
+    "nextafter", "The next number after x1 towards x2.", "[1.0], [2.0]", "[1.0000001]"
 )
 arctan2 = _binary(
     "arctan2",
@@ -122,7 +132,7 @@ logaddexp = _binary(
     convert=to_floats,
 )
 logaddexp2 = _binary(
-    "logaddexp2", "log2(2^x1 + 2^x2), without overflow.", "[0.0], [0.0]", "[1.]", convert=to_floats
+    "logaddexp2", "log2(2^x1 + 2^x2), without overflow.", "[3.0], [3.0]", "[4.]", convert=to_floats
 )
 
 # ---------------------------------------------------------------- comparison and logic
@@ -191,7 +201,7 @@ def _ldexp(x1: jax.Array, x2: jax.Array) -> jax.Array:
 
 ldexp = _binary(
     "ldexp",
-    "x1 * 2^x2 for integers x2.",
+    "x1 * 2^x2 for integers x2; floats there are a TypeError.",
     "[1.0, 3.0], [2, 1]",
     "[4. 6.]",
     spec=promoting(float),

@@ -35,13 +35,29 @@ def _maker(function: Thing) -> Thing:
 # ---------------------------------------------------------------- constants
 
 
+_OF_SHAPE = """
+
+Args:
+    shape: int, or tuple of ints.
+    dtype: of the elements; floatx by default.
+Returns:
+    Array of this shape."""
+_OF_OTHER = """
+
+Args:
+    x: array or nested list of numbers.
+    dtype: of the elements; x's own by default.
+Returns:
+    Array of x's shape."""
+
+
 def _constant(
     name: str, compute: Function, doc: str, shown: str
 ) -> Callable[[Shape, DType | None], jax.Array]:
     def function(shape: Shape, dtype: DType | None = None) -> jax.Array:
         return compute(shape, dtype=standardize_dtype(dtype))
 
-    doc = f"{doc}; of the default float type unless `dtype` says other."
+    doc = f"{doc}; of the default float type unless `dtype` says other.{_OF_SHAPE}"
     return _maker(describe(function, name, __name__, doc, "(2,)", shown))
 
 
@@ -50,6 +66,7 @@ def _like(name: str, compute: Function, doc: str, shown: str) -> Function:
         return compute(tensor(x), dtype=optional_dtype(dtype))
 
     doc = f"An array of {doc} with the shape of x, and its dtype unless `dtype` says other."
+    doc += _OF_OTHER
     return numpy_op(inputs=1)(describe(function, name, __name__, doc, "[7, 8]", shown))
 
 
@@ -312,6 +329,15 @@ def _diagflat_spec(x: Operand, k: int = 0) -> KerasTensor:
     return KerasTensor((size, size), x.dtype)
 
 
+_OF_DIAGONAL = """
+
+Args:
+    x: {0}.
+    k: the diagonal: 0 is the main one, 1 the next above it, -1 the next below.
+Returns:
+    {1}."""
+
+
 def _diagonal_op(
     name: str, compute: Function, doc: str, example: str, shown: str, spec: Function | None = None
 ) -> Function:
@@ -324,7 +350,10 @@ def _diagonal_op(
 diag = _diagonal_op(
     "diag",
     jnp.diag,
-    "A matrix with a vector on its k-th diagonal, or the k-th diagonal of a matrix.",
+    "A matrix with a vector on its k-th diagonal, or the k-th diagonal of a matrix."
+    + _OF_DIAGONAL.format(
+        "vector or matrix", "A square matrix for a vector, a vector for a matrix"
+    ),
     "[1, 2]",
     "[[1 0]\n [0 2]]",
     _diag_spec,
@@ -332,7 +361,8 @@ diag = _diagonal_op(
 diagflat = _diagonal_op(
     "diagflat",
     jnp.diagflat,
-    "A matrix with all elements of x on its k-th diagonal.",
+    "A matrix with all elements of x on its k-th diagonal."
+    + _OF_DIAGONAL.format("array of n elements", "Array (n + |k|, n + |k|)"),
     "[[1], [2]]",
     "[[1 0]\n [0 2]]",
     _diagflat_spec,
@@ -340,14 +370,16 @@ diagflat = _diagonal_op(
 tril = _diagonal_op(
     "tril",
     jnp.tril,
-    "Matrices with zeros above the k-th diagonal.",
+    "Matrices with zeros above the k-th diagonal."
+    + _OF_DIAGONAL.format("(..., n, m)", "Array of x's shape"),
     "[[1, 2], [3, 4]]",
     "[[1 0]\n [3 4]]",
 )
 triu = _diagonal_op(
     "triu",
     jnp.triu,
-    "Matrices with zeros below the k-th diagonal.",
+    "Matrices with zeros below the k-th diagonal."
+    + _OF_DIAGONAL.format("(..., n, m)", "Array of x's shape"),
     "[[1, 2], [3, 4]]",
     "[[1 2]\n [0 4]]",
 )

@@ -15,6 +15,15 @@ from jkeras.ops.promotion import describe, is_integer, optional_dtype, tensor, t
 from jkeras.core.weights.types import DType, Function, Operand, TensorLike
 
 
+_OF_ONE = """
+
+Args:
+    x: array or nested list of numbers, of any shape{0}.
+Returns:
+    Array of x's shape."""
+_ALSO = {to_float: "; integers and booleans become floats"}
+
+
 def _unary(
     name: str,
     doc: str,
@@ -34,6 +43,7 @@ def _unary(
     def function(x: TensorLike) -> jax.Array:
         return compute(convert(x))
 
+    doc += _OF_ONE.format(_ALSO.get(convert, ""))
     described = describe(function, name, __name__, doc, example, shown)
     return numpy_op(**declared)(described)
 
@@ -104,7 +114,7 @@ logical_not = _unary(
 # ---------------------------------------------------------------- floats come out
 
 reciprocal = _unary("reciprocal", "1 / x for each element.", "[2.0, 4.0]", "[0.5  0.25]")
-cbrt = _unary("cbrt", "Cube root of each element.", "[1.0, 0.0]", "[1. 0.]")
+cbrt = _unary("cbrt", "Cube root of each element.", "[8.0, -27.0]", "[ 2. -3.]")
 deg2rad = _unary("deg2rad", "Degrees to radians.", "[0.0, 180.0]", "[0.        3.1415927]")
 rad2deg = _unary("rad2deg", "Radians to degrees.", "[0.0, 1.0]", "[ 0.      57.29578]")
 sqrt = _float(
@@ -255,13 +265,21 @@ conj = conjugate
 # ---------------------------------------------------------------- windows
 
 
+_OF_POINTS = """, of `x` points.
+
+Args:
+    x: int, the number of points.
+Returns:
+    Array (x,) of the default float type: weights between 0 and 1, the largest in the middle."""
+
+
 def _window(name: str, doc: str, example: str, shown: str) -> Function:
     compute = getattr(jnp, name)
 
     def function(x: TensorLike) -> jax.Array:
         return compute(x).astype(settings.floatx)
 
-    return numpy_op()(describe(function, name, __name__, doc + ", of `x` points.", example, shown))
+    return numpy_op()(describe(function, name, __name__, doc + _OF_POINTS, example, shown))
 
 
 bartlett = _window("bartlett", "Bartlett (triangle) window", "5", "[0.  0.5 1.  0.5 0. ]")

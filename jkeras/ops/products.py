@@ -156,6 +156,15 @@ def _names_of_axes(term: str, count: int) -> list[str]:
 # ---------------------------------------------------------------- products of two
 
 
+_OF_TWO = """
+
+Args:
+    x1: {0}.
+    x2: {1}.
+Returns:
+    {2}."""
+
+
 def _product(
     name: str,
     doc: str,
@@ -190,7 +199,9 @@ def _matmul(x1: TensorLike, x2: TensorLike) -> jax.Array:
 
 matmul = _product(
     "matmul",
-    "Matrix product (..., n, k) x (..., k, m) -> (..., n, m); batch axes broadcast.",
+    "Matrix product (..., n, k) x (..., k, m) -> (..., n, m); batch axes broadcast."
+    + _OF_TWO.format("(..., n, k)", "(..., k, m)", "Array (..., n, m), of two int8 arrays int32")
+    + " A vector counts as one row or column,\n    and that axis is missing from the result.",
     "[[1, 2]], [[3], [4]]",
     "[[11]]",
     _matmul_spec,
@@ -198,26 +209,41 @@ matmul = _product(
 )
 dot = _product(
     "dot",
-    "Sum over the last axis of x1 and the last but one (or only) of x2.",
+    "Sum over the last axis of x1 and the last but one (or only) of x2."
+    + _OF_TWO.format("(..., k)", "(..., k, m) or (k,)", "Array of all other axes, x1's first"),
     "[1, 2], [3, 4]",
     "11",
     _contraction(jnp.dot, _last_and_last_but_one),
 )
 inner = _product(
     "inner",
-    "Sum over the last axes of both.",
+    "Sum over the last axes of both."
+    + _OF_TWO.format("(..., k)", "(..., k)", "Array of all other axes, x1's first"),
     "[[1, 2]], [[3, 4], [5, 6]]",
     "[[11 17]]",
     _contraction(jnp.inner, _last_and_last),
 )
 outer = _product(
     "outer",
-    "Products of all pairs of elements, both arrays made flat.",
+    "Products of all pairs of elements, both arrays made flat."
+    + _OF_TWO.format("array of n elements", "array of m elements", "Array (n, m)"),
     "[1, 2], [3, 4]",
     "[[3 4]\n [6 8]]",
 )
-vdot = _product("vdot", "Sum of conj(x1) * x2 over all elements.", "[1, 2], [3, 4]", "11")
-kron = _product("kron", "Kronecker product: blocks x1[i] * x2.", "[1, 10], [1, 2]", "[ 1  2 10 20]")
+vdot = _product(
+    "vdot",
+    "Sum of conj(x1) * x2 over all elements."
+    + _OF_TWO.format("array of n elements", "array of n elements", "One number"),
+    "[1, 2], [3, 4]",
+    "11",
+)
+kron = _product(
+    "kron",
+    "Kronecker product: blocks x1[i] * x2."
+    + _OF_TWO.format("array", "array", "Array whose sizes are the products of both arrays' sizes"),
+    "[1, 10], [1, 2]",
+    "[ 1  2 10 20]",
+)
 
 
 @numpy_op(inputs=2, spec=_contraction(jnp.tensordot, _tensordot_pairs, strict=False))

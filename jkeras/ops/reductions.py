@@ -29,6 +29,25 @@ from jkeras.ops.promotion import (
 from jkeras.core.weights.types import Axis, DType, Function, Operand, TensorLike
 
 
+_OVER_AXES = """
+
+Args:
+    x: array or nested list of numbers.
+    axis: int or tuple of ints: what is reduced; None: all axes.
+    keepdims: whether reduced axes stay, with size 1."""
+_REDUCED = """
+Returns:
+    Array of x's shape without the reduced axes."""
+_PLACE = """
+
+Args:
+    x: array or nested list of numbers.
+    axis: int; None: of the flat array.
+    keepdims: whether the axis stays, with size 1.
+Returns:
+    int32 indices, of x's shape without the axis."""
+
+
 def _reduction(
     name: str,
     doc: str,
@@ -36,6 +55,7 @@ def _reduction(
     shown: str,
     convert: Function = tensor,
     compute: Function | None = None,
+    sections: str = _OVER_AXES + _REDUCED,
 ) -> Function:
     """An op of x and axes by the function of `jnp` of this name, or by `compute`."""
     compute = compute or getattr(jnp, name)
@@ -43,11 +63,17 @@ def _reduction(
     def function(x: TensorLike, axis: Axis | None = None, keepdims: bool = False) -> jax.Array:
         return compute(convert(x), axis=as_axes(axis), keepdims=keepdims)
 
-    return numpy_op(inputs=1)(describe(function, name, __name__, doc, example, shown))
+    described = describe(function, name, __name__, doc + sections, example, shown)
+    return numpy_op(inputs=1)(described)
+
+
+_INITIAL = """
+    initial: number that takes part beside the elements, also where there are none."""
 
 
 def _extremum(name: str, doc: str, example: str, shown: str) -> Function:
     compute = getattr(jnp, name)
+    doc += _OVER_AXES + _INITIAL + _REDUCED
 
     def function(
         x: TensorLike,
@@ -65,16 +91,12 @@ def _extremum(name: str, doc: str, example: str, shown: str) -> Function:
 
 sum = _reduction(
     "sum",
-    "Sum over axes; small integers and booleans are added up as int32.",
+    "Sum over axes; small integers and booleans are added up as int32, unsigned ones as uint32.",
     "[[1, 2], [3, 4]], axis=0",
     "[4 6]",
 )
-max = _extremum(
-    "max", "Maximum over axes; `initial`: the least it can be.", "[[1, 2], [3, 4]], axis=0", "[3 4]"
-)
-min = _extremum(
-    "min", "Minimum over axes; `initial`: the most it can be.", "[[1, 2], [3, 4]], axis=1", "[1 3]"
-)
+max = _extremum("max", "Maximum over axes.", "[[1, 2], [3, 4]], axis=0", "[3 4]")
+min = _extremum("min", "Minimum over axes.", "[[1, 2], [3, 4]], axis=1", "[1 3]")
 amax = _reduction("amax", "Maximum over axes.", "[[1, 2], [3, 4]], axis=0", "[3 4]")
 amin = _reduction("amin", "Minimum over axes.", "[[1, 2], [3, 4]], axis=1", "[1 3]")
 ptp = _reduction("ptp", "Maximum minus minimum over axes.", "[[1, 5], [3, 4]], axis=1", "[4 1]")
@@ -99,7 +121,7 @@ def prod(
     """Product over axes.
 
     Args:
-        dtype: of the product; by default that of x, small integers and booleans as int32.
+        dtype: of the product; by default as of `sum`.
 
     >>> print(prod([[1, 2], [3, 4]], axis=1))
     [ 2 12]
@@ -199,12 +221,14 @@ nanargmax = _reduction(
     "Index of the maximum without NaN; -1 where all are NaN.",
     "[1.0, float('nan'), 3.0]",
     "2",
+    sections=_PLACE,
 )
 nanargmin = _reduction(
     "nanargmin",
     "Index of the minimum without NaN; -1 where all are NaN.",
     "[1.0, float('nan'), 3.0]",
     "0",
+    sections=_PLACE,
 )
 
 
@@ -238,6 +262,7 @@ argmax = _reduction(
     "[1 0]",
     lambda x: _ordered(tensor(x)),
     compute=_along_an_axis(place_of_largest, jnp.argmax),
+    sections=_PLACE,
 )
 argmin = _reduction(
     "argmin",
@@ -246,6 +271,7 @@ argmin = _reduction(
     "[0 1]",
     lambda x: _ordered(tensor(x)),
     compute=_along_an_axis(place_of_smallest, jnp.argmin),
+    sections=_PLACE,
 )
 
 
@@ -254,9 +280,14 @@ argmin = _reduction(
 _QUANTILE = """{0} over axes{1}.
 
 Args:
+    x: array or nested list of numbers; integers and booleans become floats.
     q: number or array of numbers between 0 and {2}; its axes come first in the result.
+    axis: int or tuple of ints: what is reduced; None: all axes.
     method: "linear", "lower", "higher", "midpoint" or "nearest": what to take between two
-        elements."""
+        elements.
+    keepdims: whether reduced axes stay, with size 1.
+Returns:
+    Array of q's shape, then x's without the reduced axes."""
 
 
 def _quantile(name: str, noun: str, nan: str, upper: int, example: str, shown: str) -> Function:
@@ -295,6 +326,16 @@ nanpercentile = _quantile(
 # ---------------------------------------------------------------- cumulative
 
 
+_RUNNING = """
+
+Args:
+    x: array or nested list of numbers.
+    axis: int or None.
+    dtype: of the result; x's own by default, int32 for booleans.
+Returns:
+    Array of x's shape; for the axis None a vector."""
+
+
 def _cumulative(name: str, doc: str, example: str, shown: str, tuples: bool = False) -> Function:
     """An op.
 
@@ -314,7 +355,7 @@ def _cumulative(name: str, doc: str, example: str, shown: str, tuples: bool = Fa
         axis = 0 if axis == () else axis
         return infer(lambda x: function(x, axis, dtype), x)
 
-    doc = f"{doc} along an axis; None: of the flat array."
+    doc = f"{doc} along an axis; None: of the flat array.{_RUNNING}"
     described = describe(function, name, __name__, doc, example, shown)
     return numpy_op(inputs=1, spec=spec if tuples else None)(described)
 

@@ -261,6 +261,14 @@ def stack(x: Sequence[TensorLike], axis: int = 0) -> jax.Array:
     return jnp.stack([tensor(v) for v in x], axis=axis)
 
 
+_OF_SEVERAL = """
+
+Args:
+    xs: list or tuple of arrays that agree on all axes but the one they are joined along.
+Returns:
+    One array."""
+
+
 def _stacking(
     name: str, compute: Function, axis: Any, padded: Function, doc: str, example: str, shown: str
 ) -> Function:
@@ -273,6 +281,7 @@ def _stacking(
             return infer(compute, list(xs))
         return _joined(xs, shapes, min(axis, len(shapes[0]) - 1))
 
+    doc += _OF_SEVERAL
     return numpy_op(spec=spec)(describe(function, name, __name__, doc, example, shown))
 
 
@@ -398,6 +407,15 @@ def array_split(x: TensorLike, indices_or_sections: PerAxis, axis: int = 0) -> l
     return jnp.array_split(tensor(x), indices_or_sections, axis=axis)
 
 
+_IN_PARTS = """
+
+Args:
+    x: array.
+    indices_or_sections: the number of equal parts, or where to cut.
+Returns:
+    List of arrays."""
+
+
 def _splitting(
     name: str, compute: Function, axis: int, least: int, words: str, example: str, shown: str
 ) -> Function:
@@ -411,7 +429,7 @@ def _splitting(
             )
         return _split_spec(x, indices_or_sections, min(axis, x.ndim - 1))
 
-    doc = f"The parts of an array along its {words} axis, as a list; see `split`."
+    doc = f"The parts of an array along its {words} axis, as a list; see `split`.{_IN_PARTS}"
     return numpy_op(inputs=1, spec=spec)(describe(function, name, __name__, doc, example, shown))
 
 
