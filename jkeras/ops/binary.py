@@ -222,7 +222,11 @@ def isclose(
     """Whether |x1 - x2| <= atol + rtol * |x2|, for each element.
 
     Args:
+        x1, x2: arrays or numbers that broadcast.
+        rtol, atol: relative and absolute tolerance.
         equal_nan: whether NaN counts as close to NaN.
+    Returns:
+        Booleans, of the shape that both broadcast to.
 
     >>> print(isclose([1.0, 2.0], [1.0, 2.1]))
     [ True False]
@@ -242,6 +246,11 @@ def allclose(
     x1: TensorLike, x2: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> jax.Array:
     """Whether all elements are close in the sense of `isclose`; one boolean.
+
+    Args:
+        x1, x2, rtol, atol, equal_nan: as for `isclose`.
+    Returns:
+        Array (), a boolean.
 
     >>> print(allclose([1.0, 2.0], [1.0, 2.1]))
     False

@@ -251,7 +251,10 @@ def tensordot(x1: TensorLike, x2: TensorLike, axes: int | Sequence[Axis] = 2) ->
     """Sum of products over chosen axes of both.
 
     Args:
+        x1, x2: arrays.
         axes: the number of last axes of x1 and first axes of x2, or two lists of axes.
+    Returns:
+        Array of the axes of x1 that are left, then those of x2.
 
     >>> print(tensordot([[1, 2], [3, 4]], [1, 1], axes=1))
     [3 7]
@@ -271,8 +274,13 @@ def cross(
     """Cross product of vectors with 2 or 3 components.
 
     Args:
+        x1, x2: arrays of vectors, whose other axes broadcast.
         axisa, axisb, axisc: where the components stand in x1, x2 and the result; `axis` sets all
             three.
+    Returns:
+        Array of vectors with 3 components; where both have 2, of numbers.
+    Raises:
+        ValueError: another number of components.
 
     >>> print(cross([1, 0, 0], [0, 1, 0]))
     [0 0 1]
@@ -323,7 +331,10 @@ def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> jax.Array:
 
     Args:
         subscripts: such as "bij,bjk->bik"; "..." stands for any further axes.
+        operands: as many arrays as the subscripts have terms.
         kwargs: options of `jnp.einsum`, such as `precision` (not in a graph).
+    Returns:
+        Array with the axes behind "->"; of int8 arrays only, int32.
 
     >>> print(einsum("ij,j->i", [[1, 2], [3, 4]], [1, 1]))
     [3 7]
@@ -336,6 +347,11 @@ def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> jax.Array:
 @numpy_op()
 def slogdet(x: TensorLike) -> tuple[jax.Array, jax.Array]:
     """Sign and logarithm of the absolute determinant of square matrices.
+
+    Args:
+        x: (..., n, n).
+    Returns:
+        (sign, log), two arrays (...); the sign is 0 and the logarithm -inf for a singular matrix.
 
     >>> sign, log = slogdet([[1.0, 0.0], [0.0, 1.0]])
     >>> print(sign, log)

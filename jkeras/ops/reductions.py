@@ -121,7 +121,10 @@ def prod(
     """Product over axes.
 
     Args:
+        x, axis, keepdims: as for `sum`.
         dtype: of the product; by default as of `sum`.
+    Returns:
+        Array of x's shape without the reduced axes.
 
     >>> print(prod([[1, 2], [3, 4]], axis=1))
     [ 2 12]
@@ -132,6 +135,11 @@ def prod(
 @numpy_op(inputs=1)
 def count_nonzero(x: TensorLike, axis: Axis | None = None) -> jax.Array:
     """How many elements along axes are not zero.
+
+    Args:
+        x, axis: as for `sum`.
+    Returns:
+        int32 array of x's shape without the reduced axes.
 
     >>> print(count_nonzero([[0, 2], [3, 4]], axis=1))
     [1 2]
@@ -189,7 +197,10 @@ def average(
     """Weighted mean over axes, as a float.
 
     Args:
+        x, axis: as for `sum`; integers and booleans become floats.
         weights: of x's shape, or a vector along `axis`; None: all equal.
+    Returns:
+        Array of x's shape without the reduced axes.
 
     >>> print(average([1.0, 3.0], weights=[3.0, 1.0]))
     1.5
@@ -382,6 +393,13 @@ nancumprod = _cumulative(
 def diff(a: TensorLike, n: int = 1, axis: int = -1) -> jax.Array:
     """Differences of neighbours along an axis, taken n times.
 
+    Args:
+        a: array or nested list of numbers.
+        n: how often differences are taken.
+        axis: int.
+    Returns:
+        Array of a's shape, its axis n shorter.
+
     >>> print(diff([1, 2, 4, 7]))
     [1 2 3]
     """
@@ -395,7 +413,12 @@ def trapezoid(
     """Integral by the trapezoidal rule.
 
     Args:
-        x: the sample points; None: they lie `dx` apart.
+        y: array of values.
+        x: the sample points, of y's shape or a vector along the axis; None: they lie `dx` apart.
+        dx: number.
+        axis: the axis that is integrated over.
+    Returns:
+        Array of y's shape without the axis.
 
     >>> print(trapezoid([1.0, 2.0, 3.0]))
     4.0
@@ -427,8 +450,12 @@ def bincount(
     The length depends on the values (largest + 1, at least `minlength`): outside jit only.
 
     Args:
+        x: integers from 0 on, a vector (n,) or a matrix (rows, n).
         weights: array of x's shape: what each occurrence counts.
+        minlength: the least length.
         sparse: return a JAX BCOO array.
+    Returns:
+        Array (length,) or (rows, length); int32, with weights of their dtype.
 
     >>> print(bincount([1, 1, 3]))
     [0 2 0 1]
@@ -460,10 +487,14 @@ def histogram(
     """Counts of the elements of a vector in bins of equal width.
 
     Args:
+        x: vector or number.
         bins: how many.
         range: `(lowest, highest)`; by default those of x.
     Returns:
-        (counts, edges); there is one edge more than bins.
+        (counts, edges), vectors of floats; there is one edge more than bins.
+    Raises:
+        TypeError: `bins` is no int.
+        ValueError: negative `bins`, x with more than one axis, or a `range` that is no rising pair.
 
     >>> print(histogram([0.0, 0.1, 1.0], bins=2)[0])
     [2. 1.]
@@ -490,6 +521,11 @@ def _check_range(range: Any) -> None:
 def corrcoef(x: TensorLike) -> jax.Array:
     """Pearson correlation coefficients between the rows of a matrix.
 
+    Args:
+        x: (variables, observations), or a vector.
+    Returns:
+        Array (variables, variables), with ones on the diagonal; 1.0 for a vector.
+
     >>> print(corrcoef([[1.0, 2.0], [2.0, 1.0]]).round(3))
     [[ 1. -1.]
      [-1.  1.]]
@@ -504,8 +540,11 @@ def correlate(
     """Cross-correlation of two vectors.
 
     Args:
+        x1, x2: vectors of n and m numbers.
         mode: "valid" (full overlap only), "same" (as long as the longer one) or "full" (any
             overlap).
+    Returns:
+        Vector of floats, of length |n - m| + 1, the larger of n and m, or n + m - 1.
 
     >>> print(correlate([1, 2, 3], [0, 1]))
     [2. 3.]
