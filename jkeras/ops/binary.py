@@ -29,6 +29,14 @@ def _operands(x1: TensorLike, x2: TensorLike) -> tuple[jax.Array | Number, jax.A
     return operand(x1), operand(x2)
 
 
+_OF_TWO = """
+
+Args:
+    {0}: arrays or numbers; shapes are broadcast, dtypes brought to a common one.
+Returns:
+    Array of the shape that both broadcast to."""
+
+
 def _binary(
     name: str,
     doc: str,
@@ -45,6 +53,7 @@ def _binary(
     def function(x1: TensorLike, x2: TensorLike) -> jax.Array:
         return compute(*convert(x1, x2))
 
+    doc += _OF_TWO.format("x1, x2")
     function = describe(function, name, __name__, doc, example, shown)
     return numpy_op(spec=spec or broadcasting(function))(function)
 
@@ -64,6 +73,7 @@ def _bitwise(
     def function(x: TensorLike, y: TensorLike) -> jax.Array:
         return compute(operand(x), operand(y))
 
+    doc += _OF_TWO.format("x, y")
     function = describe(function, name, __name__, doc, example, shown)
     return numpy_op(spec=spec)(function)
 
@@ -105,7 +115,7 @@ heaviside = _binary(
     "[0.  0.5 1. ]",
 )
 nextafter = _binary(
-    "nextafter", "The next number after x1 in the direction of x2.", "[0.0], [0.0]", "[0.]"
+    "nextafter", "The next number after x1 towards x2.", "[1.0], [2.0]", "[1.0000001]"
 )
 arctan2 = _binary(
     "arctan2",
@@ -122,7 +132,7 @@ logaddexp = _binary(
     convert=to_floats,
 )
 logaddexp2 = _binary(
-    "logaddexp2", "log2(2^x1 + 2^x2), without overflow.", "[0.0], [0.0]", "[1.]", convert=to_floats
+    "logaddexp2", "log2(2^x1 + 2^x2), without overflow.", "[3.0], [3.0]", "[4.]", convert=to_floats
 )
 
 # ---------------------------------------------------------------- comparison and logic
@@ -191,7 +201,7 @@ def _ldexp(x1: jax.Array, x2: jax.Array) -> jax.Array:
 
 ldexp = _binary(
     "ldexp",
-    "x1 * 2^x2 for integers x2.",
+    "x1 * 2^x2 for integers x2; floats there are a TypeError.",
     "[1.0, 3.0], [2, 1]",
     "[4. 6.]",
     spec=promoting(float),
@@ -212,7 +222,11 @@ def isclose(
     """Whether |x1 - x2| <= atol + rtol * |x2|, for each element.
 
     Args:
+        x1, x2: arrays or numbers that broadcast.
+        rtol, atol: relative and absolute tolerance.
         equal_nan: whether NaN counts as close to NaN.
+    Returns:
+        Booleans, of the shape that both broadcast to.
 
     >>> print(isclose([1.0, 2.0], [1.0, 2.1]))
     [ True False]
@@ -232,6 +246,11 @@ def allclose(
     x1: TensorLike, x2: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> jax.Array:
     """Whether all elements are close in the sense of `isclose`; one boolean.
+
+    Args:
+        x1, x2, rtol, atol, equal_nan: as for `isclose`.
+    Returns:
+        Array (), a boolean.
 
     >>> print(allclose([1.0, 2.0], [1.0, 2.1]))
     False

@@ -64,8 +64,12 @@ def convert_to_tensor(
     """x (a number, nested list, numpy array, Variable …) as a JAX array.
 
     Args:
+        x: number, nested list, numpy array, `Variable`, JAX array, dense or sparse.
         dtype: of the result; x's own by default.
         sparse: False turns a JAX sparse array into a dense one.
+        ragged: must be false.
+    Returns:
+        JAX array of x's shape; a sparse array (BCOO) where x is one and stays so.
     Raises:
         ValueError: `ragged=True`, which JAX does not have.
 
@@ -96,6 +100,11 @@ def _sparse_cast(x: BCOO, dtype: str | None) -> BCOO:
 def convert_to_numpy(x: TensorLike) -> np.ndarray:
     """x as a new numpy array.
 
+    Args:
+        x: anything that `convert_to_tensor` takes; a sparse array becomes dense.
+    Returns:
+        numpy array of x's shape and dtype, whose memory is its own.
+
     >>> convert_to_numpy([1, 2])
     array([1, 2])
     """
@@ -105,6 +114,12 @@ def convert_to_numpy(x: TensorLike) -> np.ndarray:
 @core_op(inputs=1, find_sparse=_converting)
 def cast(x: TensorLike, dtype: DType) -> jax.Array:
     """x in another dtype.
+
+    Args:
+        x: array or nested list of numbers.
+        dtype: name of a dtype, or a dtype of numpy or JAX.
+    Returns:
+        Array of x's shape; of floats as integers, the part before the point.
 
     >>> cast([1.7, -1.7], "int32")
     Array([ 1, -1], dtype=int32)
@@ -123,6 +138,11 @@ def _limits(dtype: str) -> tuple[Any, Any]:
 @core_op(inputs=1)
 def saturate_cast(x: TensorLike, dtype: DType) -> jax.Array:
     """x in another dtype; what does not fit becomes the nearest value that does.
+
+    Args:
+        x, dtype: as for `cast`.
+    Returns:
+        Array of x's shape.
 
     >>> saturate_cast([-5.0, 300.0], "uint8")
     Array([  0, 255], dtype=uint8)
@@ -154,6 +174,11 @@ def _bounds(source: np.dtype, target: str) -> list[np.ndarray]:
 def shape(x: Operand) -> Sizes:
     """The shape as a tuple; with None for what a symbolic tensor does not know.
 
+    Args:
+        x: what has a shape: an array, a `Variable`, a symbolic tensor.
+    Returns:
+        Tuple of ints, None for a size that is not known.
+
     >>> shape(jnp.ones((2, 3)))
     (2, 3)
     """
@@ -163,6 +188,11 @@ def shape(x: Operand) -> Sizes:
 @public("keras.ops.dtype")
 def dtype(x: Operand) -> str:
     """The dtype's name.
+
+    Args:
+        x: what has a dtype: an array, a `Variable`, a symbolic tensor.
+    Returns:
+        Text, such as "float32".
 
     >>> dtype(jnp.ones(2))
     'float32'
@@ -174,6 +204,11 @@ def dtype(x: Operand) -> str:
 def is_tensor(x: object) -> bool:
     """Whether x is a JAX array, traced or not.
 
+    Args:
+        x: any object.
+    Returns:
+        True for dense and sparse arrays of JAX; False for numpy's, lists and numbers.
+
     >>> is_tensor(jnp.ones(2)), is_tensor([1.0])
     (True, False)
     """
@@ -183,6 +218,11 @@ def is_tensor(x: object) -> bool:
 @core_op()
 def stop_gradient(variable: TensorLike) -> jax.Array:
     """The same value, a constant for differentiation.
+
+    Args:
+        variable: array, or a nested structure of arrays.
+    Returns:
+        The same, through which no gradient passes.
 
     >>> float(jax.grad(lambda x: x * stop_gradient(x))(3.0))
     3.0
@@ -203,8 +243,11 @@ def scatter(indices: TensorLike, values: TensorLike, shape: Shape) -> jax.Array:
     """Zeros of a shape with values added at indices.
 
     Args:
-        indices: (n, k), integers: indices into the first k axes.
-        values: (n, *shape[k:]).
+        indices: (n, k), integers: indices into the first k axes; those out of range are left out.
+        values: (n, *shape[k:]); values of the same index add up.
+        shape: of the result, a tuple.
+    Returns:
+        Array of this shape, of the dtype of `values`.
 
     >>> scatter([[1], [3]], [2.0, 5.0], shape=(4,))
     Array([0., 2., 0., 5.], dtype=float32)
@@ -244,10 +287,15 @@ def scatter_update(
     """The inputs with updates at indices.
 
     Args:
+        inputs: array.
         indices: (n, k), integers: indices into the first k axes.
         updates: (n, *inputs.shape[k:]).
         reduction: None (the update replaces), "add", "max", "min" or "mul" (it is combined with
             what was there).
+    Returns:
+        Array of the shape and dtype of the inputs.
+    Raises:
+        ValueError: another reduction.
 
     >>> scatter_update([1.0, 1.0, 1.0], [[0], [2]], [5.0, 7.0])
     Array([5., 1., 7.], dtype=float32)
@@ -292,8 +340,12 @@ def slice(inputs: TensorLike, start_indices: TensorLike, shape: Shape) -> jax.Ar
     """The block of a shape that begins at `start_indices`.
 
     Args:
-        start_indices: may be traced; a block that would leave the array is moved back into it.
-        shape: -1 stands for all that is left; the index of that axis must then be static.
+        inputs: array of n axes.
+        start_indices: n integers, which may be traced; a block that would leave the array is moved
+            back into it.
+        shape: n sizes; -1 stands for all that is left; the index of that axis must then be static.
+    Returns:
+        Array of this shape.
 
     >>> slice(jnp.arange(5), [1], [3])
     Array([1, 2, 3], dtype=int32)
@@ -313,6 +365,14 @@ def slice(inputs: TensorLike, start_indices: TensorLike, shape: Shape) -> jax.Ar
 )
 def slice_update(inputs: TensorLike, start_indices: TensorLike, updates: TensorLike) -> jax.Array:
     """The inputs with a block replaced that begins at `start_indices`.
+
+    Args:
+        inputs: array of n axes.
+        start_indices: n integers, which may be traced; a block that would leave the array is moved
+            back into it.
+        updates: array of n axes, the block.
+    Returns:
+        Array of the shape and dtype of the inputs.
 
     >>> slice_update(jnp.zeros(4), [1], jnp.ones(2))
     Array([0., 1., 1., 0.], dtype=float32)
@@ -349,7 +409,13 @@ def unstack(x: TensorLike, num: int | None = None, axis: int = 0) -> list[jax.Ar
     """The list of all slices along an axis.
 
     Args:
+        x: array.
         num: their number, needed only where a symbolic tensor does not know it.
+        axis: the axis that goes.
+    Returns:
+        List of arrays of x's shape without the axis.
+    Raises:
+        ValueError: a symbolic tensor of unknown size, and no `num`.
 
     >>> [v.tolist() for v in unstack(jnp.arange(4).reshape(2, 2))]
     [[0, 1], [2, 3]]
@@ -365,6 +431,12 @@ def map(f: Function, xs: Structure) -> Structure:
     """f for each element along the first axis, one after the other, stacked; xs and results may be
     nested.
 
+    Args:
+        f: function of one element (of a structure of them), which `jax.jit` can trace.
+        xs: array (n, ...), or a nested structure of such arrays.
+    Returns:
+        What f returns, each array with a first axis of size n.
+
     >>> map(lambda x: x * x, jnp.arange(3))
     Array([0, 1, 4], dtype=int32)
     """
@@ -374,6 +446,12 @@ def map(f: Function, xs: Structure) -> Structure:
 @core_op()
 def vectorized_map(function: Function, elements: Structure) -> Structure:
     """`function` for each element along the first axis, all at once (`jax.vmap`), stacked.
+
+    Args:
+        function: as f of `map`.
+        elements: array (n, ...), or a nested structure of such arrays.
+    Returns:
+        What the function returns, each array with a first axis of size n.
 
     >>> vectorized_map(lambda x: x * x, jnp.arange(3))
     Array([0, 1, 4], dtype=int32)
@@ -394,8 +472,18 @@ def scan(
     stacked.
 
     Args:
+        f: function of a carry and an element, which returns a carry of the same form and an output.
+        init: the first carry, an array or a nested structure.
+        xs: array (n, ...), or a nested structure of such arrays; None: f gets None.
         length: the number of steps, needed where xs is None.
+        reverse: go from the last element to the first; outputs stay at their elements' places.
         unroll: how many steps the compiled loop takes at once; True for all.
+    Returns:
+        (carry, ys): the last carry, and the outputs with a first axis of size n.
+    Raises:
+        TypeError: f is no function.
+        ValueError: neither `xs` nor `length`, or an `unroll` that is neither bool nor a positive
+            int.
 
     >>> carry, ys = scan(lambda c, x: (c + x, c), 0, jnp.arange(4))
     >>> int(carry), ys.tolist()
@@ -425,6 +513,14 @@ def associative_scan(
     """All partial results of an associative f, in parallel (Blelloch 1990): [a, f(a, b), f(f(a, b),
     c), …].
 
+    Args:
+        f: associative function of two elements, arrays or structures, which works on many at once.
+        elems: array, or a nested structure of arrays of the same size along the axis.
+        reverse: go from the last element to the first.
+        axis: the axis that is gone along.
+    Returns:
+        Partial results, in the form of `elems`.
+
     >>> associative_scan(lambda a, b: a + b, jnp.arange(4))
     Array([0, 1, 3, 6], dtype=int32)
     """
@@ -452,9 +548,13 @@ def while_loop(
     """Repeats `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)`.
 
     Args:
+        cond: function of the values, which gives one boolean.
+        body: function of the values, which returns new ones of the same shapes and dtypes.
         loop_vars: a tuple or list of values; or one value, which body then takes and returns as it
             is.
         maximum_iterations: stops at the latest after so many rounds.
+    Returns:
+        The values after the last round, a tuple; of one value, that value.
 
     >>> int(while_loop(lambda i: i < 10, lambda i: i + 3, 0))
     12
@@ -498,6 +598,13 @@ def fori_loop(
 ) -> Structure:
     """Repeats `value = body_fun(i, value)` for i from lower to upper - 1.
 
+    Args:
+        lower, upper: integers, which may be traced.
+        body_fun: function of i and the value, which returns one of the same shapes and dtypes.
+        init_val: the first value, an array or a nested structure.
+    Returns:
+        The last value.
+
     >>> int(fori_loop(0, 5, lambda i, x: x + i, 0))
     10
     """
@@ -508,6 +615,13 @@ def fori_loop(
 def cond(pred: TensorLike, true_fn: Function, false_fn: Function) -> Structure:
     """`true_fn()` if pred holds, `false_fn()` otherwise; both must give values of the same shapes
     and dtypes.
+
+    Args:
+        pred: one boolean, which may be traced: then both functions are compiled and one of them
+            runs.
+        true_fn, false_fn: functions without arguments.
+    Returns:
+        What the chosen function returns.
 
     >>> int(cond(True, lambda: 1, lambda: 2))
     1
@@ -533,6 +647,13 @@ def _switch(
 def switch(index: TensorLike, branches: Sequence[Function], *operands: Structure) -> Structure:
     """`branches[index](*operands)`, with the index moved into the range of the branches.
 
+    Args:
+        index: integer, which may be traced: then all branches are compiled and one of them runs.
+        branches: functions that give values of the same shapes and dtypes.
+        operands: what they are called with.
+    Returns:
+        What the chosen branch returns.
+
     >>> int(switch(1, [lambda x: x, lambda x: 2 * x], 5))
     10
     """
@@ -543,6 +664,12 @@ def switch(index: TensorLike, branches: Sequence[Function], *operands: Structure
 def custom_gradient(f: Function) -> Function:
     """Decorator: f returns its value and a function from the gradient by the value to those by the
     arguments.
+
+    Args:
+        f: function that returns (value, gradient function). The latter takes the gradient of the
+            value and returns a gradient for each argument, one or a tuple.
+    Returns:
+        A function that gives the value alone, and is differentiated by the gradient function.
 
     >>> @custom_gradient
     ... def clipped(x):

@@ -35,13 +35,29 @@ def _maker(function: Thing) -> Thing:
 # ---------------------------------------------------------------- constants
 
 
+_OF_SHAPE = """
+
+Args:
+    shape: int, or tuple of ints.
+    dtype: of the elements; floatx by default.
+Returns:
+    Array of this shape."""
+_OF_OTHER = """
+
+Args:
+    x: array or nested list of numbers.
+    dtype: of the elements; x's own by default.
+Returns:
+    Array of x's shape."""
+
+
 def _constant(
     name: str, compute: Function, doc: str, shown: str
 ) -> Callable[[Shape, DType | None], jax.Array]:
     def function(shape: Shape, dtype: DType | None = None) -> jax.Array:
         return compute(shape, dtype=standardize_dtype(dtype))
 
-    doc = f"{doc}; of the default float type unless `dtype` says other."
+    doc = f"{doc}; of the default float type unless `dtype` says other.{_OF_SHAPE}"
     return _maker(describe(function, name, __name__, doc, "(2,)", shown))
 
 
@@ -50,6 +66,7 @@ def _like(name: str, compute: Function, doc: str, shown: str) -> Function:
         return compute(tensor(x), dtype=optional_dtype(dtype))
 
     doc = f"An array of {doc} with the shape of x, and its dtype unless `dtype` says other."
+    doc += _OF_OTHER
     return numpy_op(inputs=1)(describe(function, name, __name__, doc, "[7, 8]", shown))
 
 
@@ -70,6 +87,13 @@ def _full(fill_value: TensorLike, shape: Shape, dtype: DType | None = None) -> j
 def full(shape: Shape, fill_value: TensorLike, dtype: DType | None = None) -> jax.Array:
     """An array of one value; of the default float type unless `dtype` says other.
 
+    Args:
+        shape: int, or tuple of ints.
+        fill_value: number, or an array that broadcasts to the shape.
+        dtype: of the elements; floatx by default.
+    Returns:
+        Array of this shape.
+
     >>> print(full((2,), 7))
     [7. 7.]
     """
@@ -84,6 +108,13 @@ def _full_like_spec(x: Operand, fill_value: Operand, dtype: DType | None = None)
 def full_like(x: TensorLike, fill_value: TensorLike, dtype: DType | None = None) -> jax.Array:
     """An array of one value with the shape of x, and its dtype unless `dtype` says other.
 
+    Args:
+        x: array or nested list of numbers.
+        fill_value: number, or an array that broadcasts to x's shape.
+        dtype: of the elements; x's own by default.
+    Returns:
+        Array of x's shape.
+
     >>> print(full_like([1, 2], 7))
     [7 7]
     """
@@ -94,6 +125,12 @@ def full_like(x: TensorLike, fill_value: TensorLike, dtype: DType | None = None)
 def array(x: TensorLike, dtype: DType | None = None) -> jax.Array:
     """A new array of the elements of x.
 
+    Args:
+        x: array or nested list of numbers.
+        dtype: of the elements; x's own by default.
+    Returns:
+        Array of x's shape.
+
     >>> print(array([1, 2], "float32"))
     [1. 2.]
     """
@@ -103,6 +140,15 @@ def array(x: TensorLike, dtype: DType | None = None) -> jax.Array:
 @_maker
 def eye(N: int, M: int | None = None, k: int = 0, dtype: DType | None = None) -> jax.Array:
     """N rows and M columns (default N) of zeros, with ones on the k-th diagonal.
+
+    Args:
+        N, M: numbers of rows and columns.
+        k: which diagonal: 0 is the main one, 1 the next above it, -1 the next below.
+        dtype: floatx by default.
+    Returns:
+        Array (N, M).
+    Raises:
+        TypeError: N or M is a float.
 
     >>> print(eye(2, k=1))
     [[0. 1.]
@@ -122,6 +168,12 @@ def _is_array_of_floats(value: TensorLike | None) -> bool:
 def identity(n: int, dtype: DType | None = None) -> jax.Array:
     """The n by n identity matrix.
 
+    Args:
+        n: number of rows and of columns.
+        dtype: floatx by default.
+    Returns:
+        Array (n, n).
+
     >>> print(identity(2))
     [[1. 0.]
      [0. 1.]]
@@ -132,6 +184,11 @@ def identity(n: int, dtype: DType | None = None) -> jax.Array:
 @_maker
 def tri(N: int, M: int | None = None, k: int = 0, dtype: DType | None = None) -> jax.Array:
     """N rows and M columns (default N) with ones on and below the k-th diagonal.
+
+    Args:
+        N, M, k, dtype: as for `eye`.
+    Returns:
+        Array (N, M).
 
     >>> print(tri(2))
     [[1. 0.]
@@ -153,8 +210,13 @@ def arange(
     """start, start + step, … up to but without stop; with one argument: 0, 1, … below it.
 
     Args:
+        start: the first number; alone, the end.
+        stop: the end, which is left out.
+        step: 1 by default; may be negative.
         dtype: by default that of the arguments: int32 for Python integers, the default float type
             for floats.
+    Returns:
+        Vector.
 
     >>> print(arange(3), arange(1, 2, 0.5))
     [0 1 2] [1.  1.5]
@@ -178,9 +240,14 @@ def linspace(
     """`num` numbers at equal distances.
 
     Args:
+        start, stop: numbers, or arrays that broadcast.
+        num: how many numbers.
         endpoint: whether `stop` is the last one.
         retstep: also return the distance.
+        dtype: a float type by default.
         axis: the new axis, where start and stop are arrays.
+    Returns:
+        Array (num, ...), the new axis at `axis`; with `retstep` a pair (array, distance).
 
     >>> print(linspace(0, 1, 3))
     [0.  0.5 1. ]
@@ -208,6 +275,13 @@ def logspace(
 ) -> jax.Array:
     """`num` numbers from base^start to base^stop, each the same factor larger.
 
+    Args:
+        start, stop: exponents, numbers or arrays that broadcast.
+        num, endpoint, dtype, axis: as for `linspace`.
+        base: what is raised to the exponents.
+    Returns:
+        Array (num, ...), the new axis at `axis`.
+
     >>> print(logspace(0, 2, 3))
     [  1.  10. 100.]
     """
@@ -232,6 +306,12 @@ def geomspace(
     axis: int = 0,
 ) -> jax.Array:
     """`num` numbers from start to stop, each the same factor larger.
+
+    Args:
+        start, stop: numbers or arrays that broadcast, none of them 0.
+        num, endpoint, dtype, axis: as for `linspace`.
+    Returns:
+        Array (num, ...), the new axis at `axis`.
 
     >>> print(geomspace(1, 4, 3).round(4))
     [1. 2. 4.]
@@ -263,7 +343,13 @@ def meshgrid(*x: TensorLike, indexing: Literal["xy", "ij"] = "xy") -> list[jax.A
     """Coordinate arrays of a grid from coordinate vectors, as a list.
 
     Args:
+        x: vectors.
         indexing: "ij": the i-th vector runs along axis i; "xy": the first two axes are exchanged.
+    Returns:
+        List of as many arrays, all of one shape: for "ij" the lengths of the vectors in their
+        order.
+    Raises:
+        ValueError: another `indexing`.
 
     >>> [grid.tolist() for grid in meshgrid([1, 2], [3])]
     [[[1, 2]], [[3, 3]]]
@@ -276,8 +362,14 @@ def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> jax
     """Vandermonde matrix: the powers of a vector's elements as rows.
 
     Args:
+        x: vector of n numbers.
         N: the number of columns, by default as many as rows.
         increasing: whether powers grow from left to right.
+    Returns:
+        Array (n, N).
+    Raises:
+        ValueError: x is no vector, or N is negative.
+        TypeError: N is no int, or `increasing` no bool.
 
     >>> print(vander([2, 3], N=3))
     [[4 2 1]
@@ -312,6 +404,15 @@ def _diagflat_spec(x: Operand, k: int = 0) -> KerasTensor:
     return KerasTensor((size, size), x.dtype)
 
 
+_OF_DIAGONAL = """
+
+Args:
+    x: {0}.
+    k: the diagonal: 0 is the main one, 1 the next above it, -1 the next below.
+Returns:
+    {1}."""
+
+
 def _diagonal_op(
     name: str, compute: Function, doc: str, example: str, shown: str, spec: Function | None = None
 ) -> Function:
@@ -324,7 +425,10 @@ def _diagonal_op(
 diag = _diagonal_op(
     "diag",
     jnp.diag,
-    "A matrix with a vector on its k-th diagonal, or the k-th diagonal of a matrix.",
+    "A matrix with a vector on its k-th diagonal, or the k-th diagonal of a matrix."
+    + _OF_DIAGONAL.format(
+        "vector or matrix", "A square matrix for a vector, a vector for a matrix"
+    ),
     "[1, 2]",
     "[[1 0]\n [0 2]]",
     _diag_spec,
@@ -332,7 +436,8 @@ diag = _diagonal_op(
 diagflat = _diagonal_op(
     "diagflat",
     jnp.diagflat,
-    "A matrix with all elements of x on its k-th diagonal.",
+    "A matrix with all elements of x on its k-th diagonal."
+    + _OF_DIAGONAL.format("array of n elements", "Array (n + |k|, n + |k|)"),
     "[[1], [2]]",
     "[[1 0]\n [0 2]]",
     _diagflat_spec,
@@ -340,14 +445,16 @@ diagflat = _diagonal_op(
 tril = _diagonal_op(
     "tril",
     jnp.tril,
-    "Matrices with zeros above the k-th diagonal.",
+    "Matrices with zeros above the k-th diagonal."
+    + _OF_DIAGONAL.format("(..., n, m)", "Array of x's shape"),
     "[[1, 2], [3, 4]]",
     "[[1 0]\n [3 4]]",
 )
 triu = _diagonal_op(
     "triu",
     jnp.triu,
-    "Matrices with zeros below the k-th diagonal.",
+    "Matrices with zeros below the k-th diagonal."
+    + _OF_DIAGONAL.format("(..., n, m)", "Array of x's shape"),
     "[[1, 2], [3, 4]]",
     "[[1 2]\n [0 4]]",
 )

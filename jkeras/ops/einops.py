@@ -61,8 +61,11 @@ def rearrange(tensor: TensorLike, pattern: str, **axes_lengths: int) -> jax.Arra
     """Splits, reorders and joins axes by name, as in einops.
 
     Args:
+        tensor: array.
         pattern: "b (h w) c -> b h w c": brackets stand for one axis made of several.
         axes_lengths: sizes of axes that a split does not determine.
+    Returns:
+        Array with the axes of the right side.
     Raises:
         ValueError: a pattern that does not fit.
 

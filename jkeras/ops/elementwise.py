@@ -15,6 +15,15 @@ from jkeras.ops.promotion import describe, is_integer, optional_dtype, tensor, t
 from jkeras.core.weights.types import DType, Function, Operand, TensorLike
 
 
+_OF_ONE = """
+
+Args:
+    x: array or nested list of numbers, of any shape{0}.
+Returns:
+    Array of x's shape."""
+_ALSO = {to_float: "; integers and booleans become floats"}
+
+
 def _unary(
     name: str,
     doc: str,
@@ -34,6 +43,7 @@ def _unary(
     def function(x: TensorLike) -> jax.Array:
         return compute(convert(x))
 
+    doc += _OF_ONE.format(_ALSO.get(convert, ""))
     described = describe(function, name, __name__, doc, example, shown)
     return numpy_op(**declared)(described)
 
@@ -104,7 +114,7 @@ logical_not = _unary(
 # ---------------------------------------------------------------- floats come out
 
 reciprocal = _unary("reciprocal", "1 / x for each element.", "[2.0, 4.0]", "[0.5  0.25]")
-cbrt = _unary("cbrt", "Cube root of each element.", "[1.0, 0.0]", "[1. 0.]")
+cbrt = _unary("cbrt", "Cube root of each element.", "[8.0, -27.0]", "[ 2. -3.]")
 deg2rad = _unary("deg2rad", "Degrees to radians.", "[0.0, 180.0]", "[0.        3.1415927]")
 rad2deg = _unary("rad2deg", "Radians to degrees.", "[0.0, 1.0]", "[ 0.      57.29578]")
 sqrt = _float(
@@ -162,6 +172,10 @@ i0 = _float(
 def fabs(x: TensorLike) -> jax.Array:
     """Absolute value of each element, as a float.
 
+    Args:
+        x: array or nested list of real numbers, of any shape.
+    Returns:
+        Array of x's shape.
     Raises:
         TypeError: for complex input.
 
@@ -180,6 +194,11 @@ def fabs(x: TensorLike) -> jax.Array:
 def trunc(x: TensorLike) -> jax.Array:
     """Each element without its fraction; integers stay integers.
 
+    Args:
+        x: array or nested list of numbers, of any shape.
+    Returns:
+        Array of x's shape and dtype.
+
     >>> print(trunc([1.7, -1.7]))
     [ 1. -1.]
     """
@@ -194,7 +213,10 @@ def round(x: TensorLike, decimals: int = 0) -> jax.Array:
     """Each element rounded, halves to the even neighbour.
 
     Args:
+        x: array or nested list of numbers, of any shape.
         decimals: digits kept after the point; negative: before it.
+    Returns:
+        Array of x's shape and dtype.
 
     >>> print(round([0.5, 1.5, 2.51]), round(1234, -2))
     [0. 2. 3.] 1200
@@ -215,6 +237,12 @@ def _clip_spec(x: Operand, x_min: Operand, x_max: Operand) -> KerasTensor:
 def clip(x: TensorLike, x_min: TensorLike, x_max: TensorLike) -> jax.Array:
     """Each element moved into [x_min, x_max]; booleans become int32.
 
+    Args:
+        x: array or nested list of numbers, of any shape.
+        x_min, x_max: numbers, or arrays that broadcast to x's shape.
+    Returns:
+        Array of x's shape.
+
     >>> print(clip([-1.0, 0.5, 3.0], 0, 1))
     [0.  0.5 1. ]
     """
@@ -231,6 +259,12 @@ def nan_to_num(
     """NaN replaced by `nan`, infinities by `posinf` and `neginf` (None: the largest and smallest
     finite number).
 
+    Args:
+        x: array or nested list of numbers, of any shape.
+        nan, posinf, neginf: numbers.
+    Returns:
+        Array of x's shape and dtype.
+
     >>> print(nan_to_num([1.0, float("nan"), float("inf")], posinf=9.0))
     [1. 0. 9.]
     """
@@ -241,6 +275,12 @@ def nan_to_num(
 def view(x: TensorLike, dtype: DType | None = None) -> jax.Array:
     """The same bytes read as another dtype; the last axis shrinks or grows with the size of an
     element.
+
+    Args:
+        x: array.
+        dtype: by default x's own.
+    Returns:
+        Array of x's shape but for the last axis.
 
     >>> print(view(jnp.array([1], "int32"), "int8"))
     [1 0 0 0]
@@ -255,13 +295,21 @@ conj = conjugate
 # ---------------------------------------------------------------- windows
 
 
+_OF_POINTS = """, of `x` points.
+
+Args:
+    x: int, the number of points.
+Returns:
+    Array (x,) of the default float type: weights between 0 and 1, the largest in the middle."""
+
+
 def _window(name: str, doc: str, example: str, shown: str) -> Function:
     compute = getattr(jnp, name)
 
     def function(x: TensorLike) -> jax.Array:
         return compute(x).astype(settings.floatx)
 
-    return numpy_op()(describe(function, name, __name__, doc + ", of `x` points.", example, shown))
+    return numpy_op()(describe(function, name, __name__, doc + _OF_POINTS, example, shown))
 
 
 bartlett = _window("bartlett", "Bartlett (triangle) window", "5", "[0.  0.5 1.  0.5 0. ]")
@@ -277,9 +325,12 @@ def kaiser(x: TensorLike, beta: float) -> jax.Array:
     """Kaiser window of `x` points.
 
     Args:
+        x: int, the number of points.
         beta: shape; 0 is a rectangle, larger is narrower.
+    Returns:
+        Array (x,) of the default float type: weights between 0 and 1, the largest in the middle.
 
-    >>> print(kaiser(3, 0.0))
-    [1. 1. 1.]
+    >>> print(kaiser(3, 0.0), kaiser(3, 5.0).round(3))
+    [1. 1. 1.] [0.037 1.    0.037]
     """
     return jnp.kaiser(x, beta).astype(settings.floatx)

@@ -95,7 +95,12 @@ def get_item(x: TensorLike, key: Any) -> jax.Array:
     """x[key].
 
     Args:
+        x: array.
         key: an int, slice, None (a new axis), Ellipsis, or a tuple (from a file: list) of them.
+    Returns:
+        Array of what is chosen.
+    Raises:
+        ValueError: a static index beyond the end, or more indices than axes.
 
     >>> print(get_item([[1, 2], [3, 4]], (slice(None), 0)))
     [1 3]
@@ -121,7 +126,14 @@ def _take_spec(x: Operand, indices: Operand, axis: int | None = None) -> KerasTe
 @numpy_op(inputs=2, spec=_take_spec)
 def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> jax.Array:
     """The elements at indices along an axis; None: of the flat array. An index beyond the end gives
-    NaN.
+    NaN, in an integer array its smallest number.
+
+    Args:
+        x: array.
+        indices: integers, of any shape; negative ones count from the end.
+        axis: int or None.
+    Returns:
+        Array of x's shape with the shape of the indices in place of the axis.
 
     >>> print(take([[1, 2], [3, 4]], [1, 1], axis=1))
     [[2 2]
@@ -142,7 +154,11 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = None)
     """For each position the element that its own index names, along an axis.
 
     Args:
-        indices: of x's shape but for that axis, such as `argsort(x)`.
+        x: array.
+        indices: integers, of x's shape but for that axis, such as `argsort(x)`.
+        axis: int; None: of the flat array, with a vector of indices.
+    Returns:
+        Array of the shape of the indices.
 
     >>> print(take_along_axis([[5, 6], [7, 8]], [[1], [0]], axis=1))
     [[6]
@@ -154,6 +170,12 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = None)
 @numpy_op(inputs=1)
 def unravel_index(indices: TensorLike, shape: Shape) -> tuple[jax.Array, ...]:
     """Indices of the flat array as a tuple of indices, one array for each axis of `shape`.
+
+    Args:
+        indices: integers, of any shape.
+        shape: tuple of ints.
+    Returns:
+        Tuple of integer arrays of the shape of `indices`.
 
     >>> print(*unravel_index([1, 5], (2, 3)))
     [0 1] [1 2]
@@ -172,6 +194,15 @@ def _diagonal_spec(x: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1) 
 def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> jax.Array:
     """The diagonals of the matrices in two axes, as the last axis.
 
+    Args:
+        x: array of two axes or more.
+        offset: which diagonal: 0 is the main one, 1 the next above it, -1 the next below.
+        axis1, axis2: the axes of rows and of columns.
+    Returns:
+        Array of the other axes, then the diagonal.
+    Raises:
+        ValueError: `axis1` and `axis2` are not two different axes of x.
+
     >>> print(diagonal([[1, 2], [3, 4]]))
     [1 4]
     """
@@ -187,6 +218,11 @@ def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> 
 @numpy_op(inputs=1)
 def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> jax.Array:
     """The sum along the diagonal of the matrices in two axes.
+
+    Args:
+        x, offset, axis1, axis2: as for `diagonal`.
+    Returns:
+        Array of the other axes.
 
     >>> print(trace([[1, 2], [3, 4]]))
     5
@@ -225,6 +261,14 @@ def where(
 ) -> jax.Array:
     """x1 where the condition holds, else x2; without them: `nonzero(condition)`.
 
+    Args:
+        condition: booleans, or numbers, which hold where they are not 0.
+        x1, x2: arrays or numbers, both or none; all three broadcast.
+    Returns:
+        Array of the shape that all broadcast to; without x1 and x2 a tuple of index arrays.
+    Raises:
+        ValueError: x1 without x2, or x2 without x1.
+
     >>> print(where([True, False], [1, 2], 0))
     [1 0]
     """
@@ -240,6 +284,15 @@ def select(
     condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], default: TensorLike = 0
 ) -> jax.Array:
     """For each position the element of the first choice whose condition holds, else `default`.
+
+    Args:
+        condlist: list of boolean arrays.
+        choicelist: list of as many arrays.
+        default: number or array, where no condition holds.
+    Returns:
+        Array of the shape that all broadcast to.
+    Raises:
+        ValueError: an empty list, or something else than a list or tuple.
 
     >>> conditions = [jnp.array([True, False]), jnp.array([True, True])]
     >>> print(select(conditions, [jnp.array([1, 2]), jnp.array([3, 4])]))
@@ -257,6 +310,11 @@ def select(
 def nonzero(x: TensorLike) -> tuple[jax.Array, ...]:
     """Where the elements are not 0: a tuple of index arrays, one for each axis. Outside jit only.
 
+    Args:
+        x: array.
+    Returns:
+        Tuple of vectors, int32, as long as there are such elements.
+
     >>> print(*nonzero([[0, 1], [2, 0]]))
     [0 1] [1 0]
     """
@@ -268,6 +326,12 @@ def isin(
     x1: TensorLike, x2: TensorLike, assume_unique: bool = False, invert: bool = False
 ) -> jax.Array:
     """Whether each element of x1 occurs in x2 (`invert`: does not occur).
+
+    Args:
+        x1, x2: arrays.
+        assume_unique: says that neither array has an element twice; the result is the same.
+    Returns:
+        Booleans of x1's shape.
 
     >>> print(isin([1, 2, 3], [3, 1]))
     [ True False  True]
@@ -282,6 +346,12 @@ def isin(
 def sort(x: TensorLike, axis: int | None = -1) -> jax.Array:
     """The elements in rising order along an axis; None: of the flat array.
 
+    Args:
+        x: array or nested list of numbers.
+        axis: int or None.
+    Returns:
+        Array of x's shape; for the axis None a vector.
+
     >>> print(sort([3, 1, 2]))
     [1 2 3]
     """
@@ -291,6 +361,11 @@ def sort(x: TensorLike, axis: int | None = -1) -> jax.Array:
 @numpy_op(inputs=1)
 def argsort(x: TensorLike, axis: int | None = -1) -> jax.Array:
     """The indices that put the elements into rising order along an axis; None: of the flat array.
+
+    Args:
+        x, axis: as for `sort`; equal elements keep their order.
+    Returns:
+        int32 indices, of x's shape; for the axis None a vector.
 
     >>> print(argsort([3, 1, 2]))
     [1 2 0]
@@ -311,8 +386,14 @@ def _argpartition_spec(x: Operand, kth: int, axis: int = -1) -> KerasTensor:
 
 @numpy_op(inputs=1, spec=_argpartition_spec)
 def argpartition(x: TensorLike, kth: int, axis: int = -1) -> jax.Array:
-    """Indices that bring the kth element to its sorted position, smaller ones before it; None:
-    of the flat array.
+    """Indices that bring the kth element to its sorted position, smaller ones before it.
+
+    Args:
+        x: array or nested list of numbers.
+        kth: int, a position along the axis.
+        axis: int; None: of the flat array.
+    Returns:
+        int32 indices, of x's shape; for the axis None a vector.
 
     >>> print(argpartition([3, 1, 2], 1)[1])
     2
@@ -349,7 +430,13 @@ def searchsorted(
     """Where values would have to stand in a rising vector.
 
     Args:
+        sorted_sequence: vector of rising numbers.
+        values: array.
         side: whether an equal element is before ("right") or after ("left") the index.
+    Returns:
+        Integers from 0 to the length of the vector, of the shape of `values`.
+    Raises:
+        ValueError: `sorted_sequence` is no vector.
 
     >>> print(searchsorted([1, 3, 5], [3, 4]))
     [1 2]
@@ -362,6 +449,12 @@ def searchsorted(
 @numpy_op(inputs=2)
 def digitize(x: TensorLike, bins: TensorLike) -> jax.Array:
     """For each element the number of the bin it lies in; `bins` are the rising edges.
+
+    Args:
+        x: array.
+        bins: vector of edges; an element that equals one counts as above it.
+    Returns:
+        Integers from 0 to the number of edges, of x's shape.
 
     >>> print(digitize([0.5, 1.5, 9.0], [1.0, 2.0]))
     [0 1 2]
@@ -400,10 +493,15 @@ def unique(
     """The different elements of an array, in rising order.
 
     Args:
+        x: array.
+        sorted: False asks for no order.
         return_index, return_inverse, return_counts: also give where each first occurs, which one
             each element is, how often each occurs.
         axis: compare slices along this axis; None: single elements.
-        size: length of the result, filled up with `fill_value`; needed under jit.
+        size: length of the result, filled up with `fill_value` (None: the first of the elements);
+            needed under jit.
+    Returns:
+        Vector of elements, or array of slices; with one of the options a tuple that it begins.
 
     >>> print(unique([3, 1, 3]))
     [1 3]
@@ -431,8 +529,13 @@ def vectorize(
     """A function of single elements (or of the core axes in `signature`) made one of whole arrays.
 
     Args:
+        pyfunc: function of single elements.
         excluded: numbers or names of arguments that are passed as they are.
         signature: such as "(n),(n)->()".
+    Returns:
+        A function of arrays that broadcast.
+    Raises:
+        ValueError: `pyfunc` is no function.
 
     >>> print(vectorize(lambda a, b: a + b)(jnp.arange(2), jnp.arange(2)))
     [0 2]

@@ -80,12 +80,17 @@ def _solution_spec(a: Operand, b: Operand, lower: bool = False) -> KerasTensor:
 def cholesky(x: TensorLike, upper: bool = False) -> jax.Array:
     """The triangular factor L with L L^T = x (or U with U^T U = x) of a positive definite matrix.
 
+    Args:
+        x: (..., n, n).
+        upper: whether to give U instead of L.
+    Returns:
+        Array (..., n, n).
     Raises:
         ValueError: not square, or, outside jit, not positive definite.
 
-    >>> cholesky(4.0 * jnp.eye(2))
+    >>> cholesky(jnp.array([[4.0, 2.0], [2.0, 5.0]]))
     Array([[2., 0.],
-           [0., 2.]], dtype=float32)
+           [1., 2.]], dtype=float32)
     """
     factor = jnp.linalg.cholesky(matrix(x, square=True), upper=upper)
     if not isinstance(factor, jax.core.Tracer) and bool(jnp.any(jnp.isnan(factor))):
@@ -98,6 +103,14 @@ def cholesky(x: TensorLike, upper: bool = False) -> jax.Array:
 @linalg_op()
 def cholesky_inverse(x: TensorLike, upper: bool = False) -> jax.Array:
     """The inverse of the matrix whose Cholesky factor is x.
+
+    Args:
+        x: (..., n, n), a factor as `cholesky` gives it.
+        upper: whether it is the upper one.
+    Returns:
+        Array (..., n, n).
+    Raises:
+        ValueError: not square.
 
     >>> cholesky_inverse(2.0 * jnp.eye(2))
     Array([[0.25, 0.  ],
@@ -115,6 +128,13 @@ def cholesky_inverse(x: TensorLike, upper: bool = False) -> jax.Array:
 def det(x: TensorLike) -> jax.Array:
     """The determinant.
 
+    Args:
+        x: (..., n, n).
+    Returns:
+        Array (...).
+    Raises:
+        ValueError: not square.
+
     >>> float(det(2.0 * jnp.eye(2)))
     4.0
     """
@@ -126,8 +146,10 @@ def matrix_power(x: TensorLike, n: int) -> jax.Array:
     """A square matrix multiplied n times with itself; its inverse for a negative n.
 
     Args:
-        n: an int.
-
+        x: (..., n, n).
+        n: an int; 0 gives the identity matrix.
+    Returns:
+        Array of x's shape.
     Raises:
         TypeError: n is no int.
         ValueError: x is no square matrix.
@@ -144,6 +166,13 @@ def matrix_power(x: TensorLike, n: int) -> jax.Array:
 def eig(x: TensorLike) -> tuple[jax.Array, jax.Array]:
     """(eigenvalues, eigenvectors in columns) of a square matrix, complex; only on the CPU.
 
+    Args:
+        x: (..., n, n).
+    Returns:
+        Complex arrays (..., n) and (..., n, n).
+    Raises:
+        ValueError: not square.
+
     >>> eig(2.0 * jnp.eye(1))[0]
     Array([2.+0.j], dtype=complex64)
     """
@@ -153,6 +182,13 @@ def eig(x: TensorLike) -> tuple[jax.Array, jax.Array]:
 @linalg_op()
 def eigh(x: TensorLike) -> tuple[jax.Array, jax.Array]:
     """(eigenvalues in rising order, eigenvectors in columns) of a symmetric or Hermitian matrix.
+
+    Args:
+        x: (..., n, n).
+    Returns:
+        Arrays (..., n) and (..., n, n).
+    Raises:
+        ValueError: not square.
 
     >>> eigh(jnp.diag(jnp.array([3.0, 1.0])))[0]
     Array([1., 3.], dtype=float32)
@@ -164,6 +200,13 @@ def eigh(x: TensorLike) -> tuple[jax.Array, jax.Array]:
 def inv(x: TensorLike) -> jax.Array:
     """The inverse.
 
+    Args:
+        x: (..., n, n).
+    Returns:
+        Array (..., n, n).
+    Raises:
+        ValueError: not square.
+
     >>> inv(2.0 * jnp.eye(1))
     Array([[0.5]], dtype=float32)
     """
@@ -173,6 +216,14 @@ def inv(x: TensorLike) -> jax.Array:
 @linalg_op()
 def lu_factor(x: TensorLike) -> tuple[jax.Array, jax.Array]:
     """(both triangular factors in one matrix, row exchanges) of the LU decomposition with pivoting.
+
+    Args:
+        x: (..., m, n).
+    Returns:
+        Array (..., m, n), with the upper factor on and above the diagonal and the lower one, whose
+        diagonal is 1, below it; and int32 (..., min(m, n)): row i was exchanged with that row.
+    Raises:
+        ValueError: fewer than two axes.
 
     >>> lu_factor(2.0 * jnp.eye(2))[1]
     Array([0, 1], dtype=int32)
@@ -190,7 +241,13 @@ def norm(
     """The norm of a vector (one axis) or matrix (two axes); of all elements for None.
 
     Args:
+        x: array; integers become floats.
         ord: as in `numpy.linalg.norm`: a number, "fro" or "nuc".
+        axis: int, pair of ints, or None: the vectors or matrices that have a norm. With `ord`, None
+            stands for the axes of x, one or two.
+        keepdims: whether these axes stay, with size 1.
+    Returns:
+        Array of x's shape without these axes.
     Raises:
         ValueError: an `ord` that the number of axes does not have.
 
@@ -211,7 +268,12 @@ def qr(
     """(Q, R) with orthonormal columns in Q and R upper triangular.
 
     Args:
+        x: (..., m, n).
         mode: "reduced" (Q as wide as the smaller side) or "complete" (Q square).
+    Returns:
+        (Q, R): for "reduced" (..., m, k) and (..., k, n) with k = min(m, n), else k = m.
+    Raises:
+        ValueError: fewer than two axes, or another mode.
 
     >>> [v.shape for v in qr(jnp.ones((3, 2)))]
     [(3, 2), (2, 2)]
@@ -227,6 +289,14 @@ def qr(
 def solve(a: TensorLike, b: TensorLike) -> jax.Array:
     """x with a x = b.
 
+    Args:
+        a: (..., n, n).
+        b: (..., n) or (..., n, m).
+    Returns:
+        Array of b's shape.
+    Raises:
+        ValueError: a is not square, or b does not fit.
+
     >>> solve(2.0 * jnp.eye(2), jnp.array([2.0, 4.0]))
     Array([1., 2.], dtype=float32)
     """
@@ -237,7 +307,16 @@ def solve(a: TensorLike, b: TensorLike) -> jax.Array:
 def solve_triangular(a: TensorLike, b: TensorLike, lower: bool = False) -> jax.Array:
     """x with a x = b, where only the upper (or lower) triangle of a counts.
 
-    >>> solve_triangular(2.0 * jnp.eye(2), jnp.array([2.0, 4.0]))
+    Args:
+        a: (..., n, n).
+        b: (..., n) or (..., n, m).
+        lower: whether the lower triangle counts.
+    Returns:
+        Array of b's shape.
+    Raises:
+        ValueError: a is not square, or b does not fit.
+
+    >>> solve_triangular(jnp.array([[2.0, 0.0], [9.0, 2.0]]), jnp.array([2.0, 4.0]))
     Array([1., 2.], dtype=float32)
     """
     return jsp.linalg.solve_triangular(*equations(a, b), lower=lower)
@@ -249,6 +328,16 @@ def svd(
 ) -> jax.Array | tuple[jax.Array, jax.Array, jax.Array]:
     """(U, singular values, V^T) with x = U diag(s) V^T; only the singular values without
     `compute_uv`.
+
+    Args:
+        x: (..., m, n).
+        full_matrices: U is (..., m, m) and V^T (..., n, n); else both have min(m, n) vectors only.
+        compute_uv: whether to give U and V^T.
+    Returns:
+        (U, s, V^T), the singular values (..., min(m, n)) in falling order; without `compute_uv` s
+        alone.
+    Raises:
+        ValueError: fewer than two axes.
 
     >>> svd(jnp.diag(jnp.array([1.0, 2.0])), compute_uv=False)
     Array([2., 1.], dtype=float32)
@@ -266,9 +355,11 @@ def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> jax.Array
     Args:
         a: (m, n); b: (m,) or (m, k).
         rcond: singular values below rcond times the largest count as 0.
+    Returns:
+        Array (n,) or (n, k).
 
-    >>> lstsq(jnp.array([[2.0], [2.0]]), jnp.array([2.0, 4.0])).shape
-    (1,)
+    >>> lstsq(jnp.array([[2.0], [2.0]]), jnp.array([2.0, 4.0])).round(3)
+    Array([1.5], dtype=float32)
     """
     return jnp.linalg.lstsq(jnp.asarray(a), jnp.asarray(b), rcond=rcond)[0]
 
@@ -276,6 +367,15 @@ def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> jax.Array
 @linalg_op()
 def matrix_rank(x: TensorLike, tol: float | None = None) -> jax.Array:
     """The number of singular values above `tol`, int32.
+
+    Args:
+        x: (..., m, n).
+        tol: number; by default the largest singular value times max(m, n) and the precision of x's
+            dtype.
+    Returns:
+        Array (...), int32.
+    Raises:
+        ValueError: fewer than two axes.
 
     >>> int(matrix_rank(jnp.ones((2, 2))))
     1
@@ -286,6 +386,15 @@ def matrix_rank(x: TensorLike, tol: float | None = None) -> jax.Array:
 @linalg_op()
 def pinv(x: TensorLike, rcond: float | None = None) -> jax.Array:
     """The Moore-Penrose pseudo-inverse.
+
+    Args:
+        x: (..., m, n).
+        rcond: singular values below rcond times the largest count as 0; by default 10 max(m, n)
+            times the precision of x's dtype.
+    Returns:
+        Array (..., n, m).
+    Raises:
+        ValueError: fewer than two axes.
 
     >>> pinv(2.0 * jnp.eye(1))
     Array([[0.5]], dtype=float32)
@@ -302,6 +411,14 @@ def jvp(
 ) -> tuple[Structure, ...]:
     """(fun(*primals), its derivative in the direction of the tangents); with `has_aux` also what
     fun returns besides.
+
+    Args:
+        fun: function of arrays that JAX can differentiate.
+        primals: its arguments, a tuple or list.
+        tangents: the direction: for each argument an array of its shape and dtype.
+        has_aux: whether fun returns (value, something besides that is not differentiated).
+    Returns:
+        (value, derivative), of the shape of the value; with `has_aux` a third.
 
     >>> [float(v) for v in jvp(jnp.square, (3.0,), (1.0,))]
     [9.0, 6.0]

@@ -100,12 +100,17 @@ def _segments_spec(
 def segment_sum(
     data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
-    """The sum of all rows with the same id: row i of the result is that of id i.
+    """The sum of all rows with the same id: row i of the result is that of id i. Rows with ids out
+    of range are left out.
 
     Args:
         data: (n, ...); segment_ids: (n,), integers.
         num_segments: the number of rows of the result; is required.
         sorted: whether the ids come in rising order, which is faster.
+    Returns:
+        Array (num_segments, ...).
+    Raises:
+        ValueError: no `num_segments`, ids that are no vector, or another number of ids than rows.
 
     >>> segment_sum([1.0, 2.0, 4.0], [0, 1, 0], num_segments=2)
     Array([5., 2.], dtype=float32)
@@ -117,8 +122,15 @@ def segment_sum(
 def segment_max(
     data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
-    """The maximum of all rows with the same id; -inf for an id without rows. Arguments as in
-    `segment_sum`.
+    """The maximum of all rows with the same id; -inf for an id without rows, of integers the
+    smallest number.
+
+    Args:
+        data, segment_ids, num_segments, sorted: as for `segment_sum`.
+    Returns:
+        Array (num_segments, ...).
+    Raises:
+        ValueError: as for `segment_sum`.
 
     >>> segment_max([1.0, 2.0, 4.0], [0, 1, 0], num_segments=2)
     Array([4., 2.], dtype=float32)
@@ -130,8 +142,15 @@ def segment_max(
 def segment_min(
     data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
-    """The minimum of all rows with the same id; inf for an id without rows. Arguments as in
-    `segment_sum`.
+    """The minimum of all rows with the same id; inf for an id without rows, of integers the largest
+    number.
+
+    Args:
+        data, segment_ids, num_segments, sorted: as for `segment_sum`.
+    Returns:
+        Array (num_segments, ...).
+    Raises:
+        ValueError: as for `segment_sum`.
 
     >>> segment_min([1.0, 2.0, 4.0], [0, 1, 0], num_segments=2)
     Array([1., 2.], dtype=float32)
@@ -143,8 +162,14 @@ def segment_min(
 def segment_prod(
     data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
-    """The product of all rows with the same id; 1 for an id without rows. Arguments as in
-    `segment_sum`.
+    """The product of all rows with the same id; 1 for an id without rows.
+
+    Args:
+        data, segment_ids, num_segments, sorted: as for `segment_sum`.
+    Returns:
+        Array (num_segments, ...).
+    Raises:
+        ValueError: as for `segment_sum`.
 
     >>> segment_prod([3.0, 2.0, 4.0], [0, 1, 0], num_segments=2)
     Array([12.,  2.], dtype=float32)
@@ -160,8 +185,16 @@ def segment_prod(
 def top_k(
     x: TensorLike, k: int, sorted: bool = True, *, is_stable: bool = True
 ) -> tuple[jax.Array, jax.Array]:
-    """(values, indices) of the k largest entries along the last axis, largest first, of equal ones
-    the first; `sorted` and `is_stable`, which Keras 3.16 has, ask for less and make no difference.
+    """The k largest entries along the last axis and where they stand, largest first, of equal ones
+    the first.
+
+    Args:
+        x: (..., n).
+        k: int, at most n.
+        sorted, is_stable: False asks for less order and makes no difference; the second is Keras
+            3.16's.
+    Returns:
+        (values, int32 indices), both (..., k).
 
     >>> top_k(jnp.array([1.0, 3.0, 2.0]), 2)[1]
     Array([1, 2], dtype=int32)
@@ -180,6 +213,9 @@ def in_top_k(targets: TensorLike, predictions: TensorLike, k: int) -> jax.Array:
 
     Args:
         targets: (batch,), integers; predictions: (batch, classes).
+        k: int.
+    Returns:
+        Booleans (batch,).
 
     >>> in_top_k(jnp.array([1]), jnp.array([[0.1, 0.5, 0.4]]), 1)
     Array([ True], dtype=bool)
@@ -194,6 +230,13 @@ def in_top_k(targets: TensorLike, predictions: TensorLike, k: int) -> jax.Array:
 @math_op()
 def logsumexp(x: TensorLike, axis: Axis | None = None, keepdims: bool = False) -> jax.Array:
     """log(sum(exp(x))) over some axes, without overflow.
+
+    Args:
+        x: array; half precision is summed in float32.
+        axis: int, tuple, or None for all.
+        keepdims: whether reduced axes stay, with size 1.
+    Returns:
+        Array of x's shape without the reduced axes.
 
     >>> float(logsumexp([100.0, -100.0]))
     100.0
@@ -219,6 +262,11 @@ def cdist(x: TensorLike, y: TensorLike) -> jax.Array:
     """All Euclidean distances between the rows of two matrices: (..., n, d), (..., m, d) -> (...,
     n, m).
 
+    Args:
+        x: (..., n, d).
+        y: (..., m, d); what comes before the rows broadcasts.
+    Returns:
+        Array (..., n, m).
     Raises:
         ValueError: fewer than two axes, or rows of different length.
 
@@ -239,6 +287,11 @@ def cdist(x: TensorLike, y: TensorLike) -> jax.Array:
 def rsqrt(x: TensorLike) -> jax.Array:
     """1 / sqrt(x).
 
+    Args:
+        x: array of floats.
+    Returns:
+        Array of x's shape.
+
     >>> rsqrt([4.0])
     Array([0.5], dtype=float32)
     """
@@ -249,8 +302,13 @@ def rsqrt(x: TensorLike) -> jax.Array:
 def erf(x: TensorLike) -> jax.Array:
     """The error function.
 
-    >>> erf([0.0, 10.0])
-    Array([0., 1.], dtype=float32)
+    Args:
+        x: array of floats.
+    Returns:
+        Array of x's shape.
+
+    >>> erf([0.0, 0.5, 10.0])
+    Array([0.       , 0.5204999, 1.       ], dtype=float32)
     """
     return lax.erf(jnp.asarray(x))
 
@@ -259,8 +317,13 @@ def erf(x: TensorLike) -> jax.Array:
 def erfc(x: TensorLike) -> jax.Array:
     """1 - erf(x), without cancellation.
 
-    >>> erfc([0.0])
-    Array([1.], dtype=float32)
+    Args:
+        x: array of floats.
+    Returns:
+        Array of x's shape.
+
+    >>> print(erfc([0.0, 5.0]), 1 - erf([5.0]))
+    [1.0000000e+00 1.5374597e-12] [0.]
     """
     return jax.scipy.special.erfc(jnp.asarray(x))
 
@@ -268,6 +331,11 @@ def erfc(x: TensorLike) -> jax.Array:
 @math_op()
 def erfinv(x: TensorLike) -> jax.Array:
     """The inverse of `erf`, for x in (-1, 1).
+
+    Args:
+        x: array of floats; 1 and -1 give inf and -inf.
+    Returns:
+        Array of x's shape.
 
     >>> erfinv([0.0, 1.0])
     Array([ 0., inf], dtype=float32)
@@ -280,8 +348,14 @@ def gammainc(x1: TensorLike, x2: TensorLike) -> jax.Array:
     """The regularized lower incomplete gamma function: the integral of t^(x1 - 1) exp(-t) from 0 to
     x2, by gamma(x1).
 
-    >>> float(gammainc(1.0, 0.0))
-    0.0
+    Args:
+        x1: positive numbers, an array of floats.
+        x2: numbers from 0 on, of a shape that broadcasts.
+    Returns:
+        Array of numbers from 0 to 1.
+
+    >>> print(gammainc(1.0, jnp.array([0.0, 1.0])).round(4), 1 - jnp.exp(-1.0).round(4))
+    [0.     0.6321] 0.6321
     """
     return jax.scipy.special.gammainc(jnp.asarray(x1), jnp.asarray(x2))
 
@@ -290,8 +364,13 @@ def gammainc(x1: TensorLike, x2: TensorLike) -> jax.Array:
 def logdet(x: TensorLike) -> jax.Array:
     """log(|det(x)|) of square matrices.
 
-    >>> float(logdet(jnp.eye(3)))
-    0.0
+    Args:
+        x: (..., n, n).
+    Returns:
+        Array (...).
+
+    >>> print(logdet(2.0 * jnp.eye(3)), 3 * jnp.log(2.0))
+    2.0794415 2.0794415
     """
     return jnp.linalg.slogdet(jnp.asarray(x))[1]
 
@@ -335,6 +414,13 @@ def _parts(z: jax.Array) -> tuple[jax.Array, jax.Array]:
 def fft(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     """The Fourier transform along the last axis; input and output are pairs (real, imaginary).
 
+    Args:
+        x: a pair of float arrays (..., n).
+    Returns:
+        A pair of arrays (..., n).
+    Raises:
+        ValueError: no pair, parts of different shapes or of integers, or too few axes.
+
     >>> fft((jnp.ones(2), jnp.zeros(2)))[0]
     Array([2., 0.], dtype=float32)
     """
@@ -345,6 +431,13 @@ def fft(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
 @math_op(class_name="FFT2")
 def fft2(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     """The Fourier transform over the last two axes; input and output are pairs (real, imaginary).
+
+    Args:
+        x: a pair of float arrays (..., n, m).
+    Returns:
+        A pair of arrays (..., n, m).
+    Raises:
+        ValueError: no pair, parts of different shapes or of integers, or too few axes.
 
     >>> fft2((jnp.ones((1, 2)), jnp.zeros((1, 2))))[0]
     Array([[2., 0.]], dtype=float32)
@@ -357,6 +450,13 @@ def fft2(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
 def ifft2(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     """The inverse of `fft2`.
 
+    Args:
+        x: a pair of float arrays (..., n, m).
+    Returns:
+        A pair of arrays (..., n, m).
+    Raises:
+        ValueError: no pair, parts of different shapes or of integers, or too few axes.
+
     >>> ifft2((jnp.array([[2.0, 0.0]]), jnp.zeros((1, 2))))[0]
     Array([[1., 1.]], dtype=float32)
     """
@@ -368,7 +468,12 @@ def rfft(x: TensorLike, fft_length: int | None = None) -> tuple[jax.Array, jax.A
     """The non-redundant half of the Fourier transform of real numbers, as a pair (real, imaginary).
 
     Args:
+        x: (..., n), real numbers.
         fft_length: x is cut or filled with zeros to this length first.
+    Returns:
+        A pair of arrays (..., n // 2 + 1), n being `fft_length` where it is given.
+    Raises:
+        ValueError: x without axes.
 
     >>> rfft(jnp.ones(2))[0]
     Array([2., 0.], dtype=float32)
@@ -381,6 +486,14 @@ def rfft(x: TensorLike, fft_length: int | None = None) -> tuple[jax.Array, jax.A
 @math_op(class_name="IRFFT")
 def irfft(x: Sequence[TensorLike], fft_length: int | None = None) -> jax.Array:
     """The inverse of `rfft`.
+
+    Args:
+        x: a pair of float arrays (..., bins).
+        fft_length: the length of the result, by default 2 (bins - 1); an odd one has to be given.
+    Returns:
+        Array (..., fft_length).
+    Raises:
+        ValueError: no pair, parts of different shapes or of integers, or too few axes.
 
     >>> irfft((jnp.array([2.0, 0.0]), jnp.zeros(2)))
     Array([1., 1.], dtype=float32)
@@ -397,6 +510,15 @@ def _frames(x: jax.Array, length: int, stride: int) -> jax.Array:
 @math_op(inputs=1)
 def extract_sequences(x: TensorLike, sequence_length: int, sequence_stride: int) -> jax.Array:
     """All windows of the last axis: (..., n) -> (..., windows, sequence_length).
+
+    Args:
+        x: (..., n).
+        sequence_length: of a window.
+        sequence_stride: steps from one window to the next.
+    Returns:
+        Array; windows that would go beyond the end are left out.
+    Raises:
+        ValueError: a length or stride that is not positive.
 
     >>> extract_sequences(jnp.arange(4), 2, 1).tolist()
     [[0, 1], [1, 2], [2, 3]]
@@ -462,11 +584,18 @@ def stft(
     windows, bins).
 
     Args:
+        x: (..., n), float32 or float64.
         sequence_length: of a window, at most `fft_length`; zeros fill the rest.
+        sequence_stride: steps from one window to the next.
+        fft_length: of the transform; there are fft_length // 2 + 1 bins.
         window: "hann", "hamming", a tensor, or None for a rectangle.
         center: reflect `fft_length // 2` values at both ends first.
     Returns:
         A pair (real, imaginary).
+    Raises:
+        TypeError: x of another dtype.
+        ValueError: a stride that is no positive int, an unknown window or one of another length,
+            `fft_length` below `sequence_length`, or a signal shorter than it.
 
     >>> stft(jnp.ones(16), 4, 2, 8)[0].shape
     (9, 5)
@@ -517,7 +646,12 @@ def istft(
 
     Args:
         x: a pair (real, imaginary), (..., windows, bins).
+        sequence_length, sequence_stride, fft_length, window, center: as for `stft`.
         length: of the result, which is cut to it.
+    Returns:
+        Array (..., length).
+    Raises:
+        ValueError: no pair, parts of different shapes or of integers, or arguments as for `stft`.
 
     >>> [float(v) for v in istft(stft(jnp.ones(8), 4, 2, 4), 4, 2, 4).round(4)[:3]]
     [1.0, 1.0, 1.0]
@@ -553,6 +687,13 @@ def _view_as_complex_spec(x: Operand) -> KerasTensor:
 def view_as_complex(x: TensorLike) -> jax.Array:
     """Complex numbers from real and imaginary parts in a last axis of size 2.
 
+    Args:
+        x: (..., 2).
+    Returns:
+        complex64 array (...).
+    Raises:
+        ValueError: a last axis of another size.
+
     >>> view_as_complex([[1.0, 2.0]])
     Array([1.+2.j], dtype=complex64)
     """
@@ -568,6 +709,11 @@ def view_as_complex(x: TensorLike) -> jax.Array:
 @math_op()
 def view_as_real(x: TensorLike) -> jax.Array:
     """The real and imaginary parts in a new last axis.
+
+    Args:
+        x: complex array (...).
+    Returns:
+        Array of floats (..., 2).
 
     >>> view_as_real([1.0 + 2.0j])
     Array([[1., 2.]], dtype=float32)

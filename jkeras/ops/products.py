@@ -156,6 +156,15 @@ def _names_of_axes(term: str, count: int) -> list[str]:
 # ---------------------------------------------------------------- products of two
 
 
+_OF_TWO = """
+
+Args:
+    x1: {0}.
+    x2: {1}.
+Returns:
+    {2}."""
+
+
 def _product(
     name: str,
     doc: str,
@@ -190,7 +199,9 @@ def _matmul(x1: TensorLike, x2: TensorLike) -> jax.Array:
 
 matmul = _product(
     "matmul",
-    "Matrix product (..., n, k) x (..., k, m) -> (..., n, m); batch axes broadcast.",
+    "Matrix product (..., n, k) x (..., k, m) -> (..., n, m); batch axes broadcast."
+    + _OF_TWO.format("(..., n, k)", "(..., k, m)", "Array (..., n, m), of two int8 arrays int32")
+    + " A vector counts as one row or column,\n    and that axis is missing from the result.",
     "[[1, 2]], [[3], [4]]",
     "[[11]]",
     _matmul_spec,
@@ -198,26 +209,41 @@ matmul = _product(
 )
 dot = _product(
     "dot",
-    "Sum over the last axis of x1 and the last but one (or only) of x2.",
+    "Sum over the last axis of x1 and the last but one (or only) of x2."
+    + _OF_TWO.format("(..., k)", "(..., k, m) or (k,)", "Array of all other axes, x1's first"),
     "[1, 2], [3, 4]",
     "11",
     _contraction(jnp.dot, _last_and_last_but_one),
 )
 inner = _product(
     "inner",
-    "Sum over the last axes of both.",
+    "Sum over the last axes of both."
+    + _OF_TWO.format("(..., k)", "(..., k)", "Array of all other axes, x1's first"),
     "[[1, 2]], [[3, 4], [5, 6]]",
     "[[11 17]]",
     _contraction(jnp.inner, _last_and_last),
 )
 outer = _product(
     "outer",
-    "Products of all pairs of elements, both arrays made flat.",
+    "Products of all pairs of elements, both arrays made flat."
+    + _OF_TWO.format("array of n elements", "array of m elements", "Array (n, m)"),
     "[1, 2], [3, 4]",
     "[[3 4]\n [6 8]]",
 )
-vdot = _product("vdot", "Sum of conj(x1) * x2 over all elements.", "[1, 2], [3, 4]", "11")
-kron = _product("kron", "Kronecker product: blocks x1[i] * x2.", "[1, 10], [1, 2]", "[ 1  2 10 20]")
+vdot = _product(
+    "vdot",
+    "Sum of conj(x1) * x2 over all elements."
+    + _OF_TWO.format("array of n elements", "array of n elements", "One number"),
+    "[1, 2], [3, 4]",
+    "11",
+)
+kron = _product(
+    "kron",
+    "Kronecker product: blocks x1[i] * x2."
+    + _OF_TWO.format("array", "array", "Array whose sizes are the products of both arrays' sizes"),
+    "[1, 10], [1, 2]",
+    "[ 1  2 10 20]",
+)
 
 
 @numpy_op(inputs=2, spec=_contraction(jnp.tensordot, _tensordot_pairs, strict=False))
@@ -225,7 +251,10 @@ def tensordot(x1: TensorLike, x2: TensorLike, axes: int | Sequence[Axis] = 2) ->
     """Sum of products over chosen axes of both.
 
     Args:
+        x1, x2: arrays.
         axes: the number of last axes of x1 and first axes of x2, or two lists of axes.
+    Returns:
+        Array of the axes of x1 that are left, then those of x2.
 
     >>> print(tensordot([[1, 2], [3, 4]], [1, 1], axes=1))
     [3 7]
@@ -245,8 +274,13 @@ def cross(
     """Cross product of vectors with 2 or 3 components.
 
     Args:
+        x1, x2: arrays of vectors, whose other axes broadcast.
         axisa, axisb, axisc: where the components stand in x1, x2 and the result; `axis` sets all
             three.
+    Returns:
+        Array of vectors with 3 components; where both have 2, of numbers.
+    Raises:
+        ValueError: another number of components.
 
     >>> print(cross([1, 0, 0], [0, 1, 0]))
     [0 0 1]
@@ -297,7 +331,10 @@ def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> jax.Array:
 
     Args:
         subscripts: such as "bij,bjk->bik"; "..." stands for any further axes.
+        operands: as many arrays as the subscripts have terms.
         kwargs: options of `jnp.einsum`, such as `precision` (not in a graph).
+    Returns:
+        Array with the axes behind "->"; of int8 arrays only, int32.
 
     >>> print(einsum("ij,j->i", [[1, 2], [3, 4]], [1, 1]))
     [3 7]
@@ -310,6 +347,11 @@ def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> jax.Array:
 @numpy_op()
 def slogdet(x: TensorLike) -> tuple[jax.Array, jax.Array]:
     """Sign and logarithm of the absolute determinant of square matrices.
+
+    Args:
+        x: (..., n, n).
+    Returns:
+        (sign, log), two arrays (...); the sign is 0 and the logarithm -inf for a singular matrix.
 
     >>> sign, log = slogdet([[1.0, 0.0], [0.0, 1.0]])
     >>> print(sign, log)

@@ -29,6 +29,25 @@ from jkeras.ops.promotion import (
 from jkeras.core.weights.types import Axis, DType, Function, Operand, TensorLike
 
 
+_OVER_AXES = """
+
+Args:
+    x: array or nested list of numbers.
+    axis: int or tuple of ints: what is reduced; None: all axes.
+    keepdims: whether reduced axes stay, with size 1."""
+_REDUCED = """
+Returns:
+    Array of x's shape without the reduced axes."""
+_PLACE = """
+
+Args:
+    x: array or nested list of numbers.
+    axis: int; None: of the flat array.
+    keepdims: whether the axis stays, with size 1.
+Returns:
+    int32 indices, of x's shape without the axis."""
+
+
 def _reduction(
     name: str,
     doc: str,
@@ -36,6 +55,7 @@ def _reduction(
     shown: str,
     convert: Function = tensor,
     compute: Function | None = None,
+    sections: str = _OVER_AXES + _REDUCED,
 ) -> Function:
     """An op of x and axes by the function of `jnp` of this name, or by `compute`."""
     compute = compute or getattr(jnp, name)
@@ -43,11 +63,17 @@ def _reduction(
     def function(x: TensorLike, axis: Axis | None = None, keepdims: bool = False) -> jax.Array:
         return compute(convert(x), axis=as_axes(axis), keepdims=keepdims)
 
-    return numpy_op(inputs=1)(describe(function, name, __name__, doc, example, shown))
+    described = describe(function, name, __name__, doc + sections, example, shown)
+    return numpy_op(inputs=1)(described)
+
+
+_INITIAL = """
+    initial: number that takes part beside the elements, also where there are none."""
 
 
 def _extremum(name: str, doc: str, example: str, shown: str) -> Function:
     compute = getattr(jnp, name)
+    doc += _OVER_AXES + _INITIAL + _REDUCED
 
     def function(
         x: TensorLike,
@@ -65,16 +91,12 @@ def _extremum(name: str, doc: str, example: str, shown: str) -> Function:
 
 sum = _reduction(
     "sum",
-    "Sum over axes; small integers and booleans are added up as int32.",
+    "Sum over axes; small integers and booleans are added up as int32, unsigned ones as uint32.",
     "[[1, 2], [3, 4]], axis=0",
     "[4 6]",
 )
-max = _extremum(
-    "max", "Maximum over axes; `initial`: the least it can be.", "[[1, 2], [3, 4]], axis=0", "[3 4]"
-)
-min = _extremum(
-    "min", "Minimum over axes; `initial`: the most it can be.", "[[1, 2], [3, 4]], axis=1", "[1 3]"
-)
+max = _extremum("max", "Maximum over axes.", "[[1, 2], [3, 4]], axis=0", "[3 4]")
+min = _extremum("min", "Minimum over axes.", "[[1, 2], [3, 4]], axis=1", "[1 3]")
 amax = _reduction("amax", "Maximum over axes.", "[[1, 2], [3, 4]], axis=0", "[3 4]")
 amin = _reduction("amin", "Minimum over axes.", "[[1, 2], [3, 4]], axis=1", "[1 3]")
 ptp = _reduction("ptp", "Maximum minus minimum over axes.", "[[1, 5], [3, 4]], axis=1", "[4 1]")
@@ -99,7 +121,10 @@ def prod(
     """Product over axes.
 
     Args:
-        dtype: of the product; by default that of x, small integers and booleans as int32.
+        x, axis, keepdims: as for `sum`.
+        dtype: of the product; by default as of `sum`.
+    Returns:
+        Array of x's shape without the reduced axes.
 
     >>> print(prod([[1, 2], [3, 4]], axis=1))
     [ 2 12]
@@ -110,6 +135,11 @@ def prod(
 @numpy_op(inputs=1)
 def count_nonzero(x: TensorLike, axis: Axis | None = None) -> jax.Array:
     """How many elements along axes are not zero.
+
+    Args:
+        x, axis: as for `sum`.
+    Returns:
+        int32 array of x's shape without the reduced axes.
 
     >>> print(count_nonzero([[0, 2], [3, 4]], axis=1))
     [1 2]
@@ -167,7 +197,10 @@ def average(
     """Weighted mean over axes, as a float.
 
     Args:
+        x, axis: as for `sum`; integers and booleans become floats.
         weights: of x's shape, or a vector along `axis`; None: all equal.
+    Returns:
+        Array of x's shape without the reduced axes.
 
     >>> print(average([1.0, 3.0], weights=[3.0, 1.0]))
     1.5
@@ -199,12 +232,14 @@ nanargmax = _reduction(
     "Index of the maximum without NaN; -1 where all are NaN.",
     "[1.0, float('nan'), 3.0]",
     "2",
+    sections=_PLACE,
 )
 nanargmin = _reduction(
     "nanargmin",
     "Index of the minimum without NaN; -1 where all are NaN.",
     "[1.0, float('nan'), 3.0]",
     "0",
+    sections=_PLACE,
 )
 
 
@@ -238,6 +273,7 @@ argmax = _reduction(
     "[1 0]",
     lambda x: _ordered(tensor(x)),
     compute=_along_an_axis(place_of_largest, jnp.argmax),
+    sections=_PLACE,
 )
 argmin = _reduction(
     "argmin",
@@ -246,6 +282,7 @@ argmin = _reduction(
     "[0 1]",
     lambda x: _ordered(tensor(x)),
     compute=_along_an_axis(place_of_smallest, jnp.argmin),
+    sections=_PLACE,
 )
 
 
@@ -254,9 +291,14 @@ argmin = _reduction(
 _QUANTILE = """{0} over axes{1}.
 
 Args:
+    x: array or nested list of numbers; integers and booleans become floats.
     q: number or array of numbers between 0 and {2}; its axes come first in the result.
+    axis: int or tuple of ints: what is reduced; None: all axes.
     method: "linear", "lower", "higher", "midpoint" or "nearest": what to take between two
-        elements."""
+        elements.
+    keepdims: whether reduced axes stay, with size 1.
+Returns:
+    Array of q's shape, then x's without the reduced axes."""
 
 
 def _quantile(name: str, noun: str, nan: str, upper: int, example: str, shown: str) -> Function:
@@ -295,6 +337,16 @@ nanpercentile = _quantile(
 # ---------------------------------------------------------------- cumulative
 
 
+_RUNNING = """
+
+Args:
+    x: array or nested list of numbers.
+    axis: int or None.
+    dtype: of the result; x's own by default, int32 for booleans.
+Returns:
+    Array of x's shape; for the axis None a vector."""
+
+
 def _cumulative(name: str, doc: str, example: str, shown: str, tuples: bool = False) -> Function:
     """An op.
 
@@ -314,7 +366,7 @@ def _cumulative(name: str, doc: str, example: str, shown: str, tuples: bool = Fa
         axis = 0 if axis == () else axis
         return infer(lambda x: function(x, axis, dtype), x)
 
-    doc = f"{doc} along an axis; None: of the flat array."
+    doc = f"{doc} along an axis; None: of the flat array.{_RUNNING}"
     described = describe(function, name, __name__, doc, example, shown)
     return numpy_op(inputs=1, spec=spec if tuples else None)(described)
 
@@ -341,6 +393,13 @@ nancumprod = _cumulative(
 def diff(a: TensorLike, n: int = 1, axis: int = -1) -> jax.Array:
     """Differences of neighbours along an axis, taken n times.
 
+    Args:
+        a: array or nested list of numbers.
+        n: how often differences are taken.
+        axis: int.
+    Returns:
+        Array of a's shape, its axis n shorter.
+
     >>> print(diff([1, 2, 4, 7]))
     [1 2 3]
     """
@@ -354,7 +413,12 @@ def trapezoid(
     """Integral by the trapezoidal rule.
 
     Args:
-        x: the sample points; None: they lie `dx` apart.
+        y: array of values.
+        x: the sample points, of y's shape or a vector along the axis; None: they lie `dx` apart.
+        dx: number.
+        axis: the axis that is integrated over.
+    Returns:
+        Array of y's shape without the axis.
 
     >>> print(trapezoid([1.0, 2.0, 3.0]))
     4.0
@@ -386,8 +450,12 @@ def bincount(
     The length depends on the values (largest + 1, at least `minlength`): outside jit only.
 
     Args:
+        x: integers from 0 on, a vector (n,) or a matrix (rows, n).
         weights: array of x's shape: what each occurrence counts.
+        minlength: the least length.
         sparse: return a JAX BCOO array.
+    Returns:
+        Array (length,) or (rows, length); int32, with weights of their dtype.
 
     >>> print(bincount([1, 1, 3]))
     [0 2 0 1]
@@ -419,10 +487,14 @@ def histogram(
     """Counts of the elements of a vector in bins of equal width.
 
     Args:
+        x: vector or number.
         bins: how many.
         range: `(lowest, highest)`; by default those of x.
     Returns:
-        (counts, edges); there is one edge more than bins.
+        (counts, edges), vectors of floats; there is one edge more than bins.
+    Raises:
+        TypeError: `bins` is no int.
+        ValueError: negative `bins`, x with more than one axis, or a `range` that is no rising pair.
 
     >>> print(histogram([0.0, 0.1, 1.0], bins=2)[0])
     [2. 1.]
@@ -449,6 +521,11 @@ def _check_range(range: Any) -> None:
 def corrcoef(x: TensorLike) -> jax.Array:
     """Pearson correlation coefficients between the rows of a matrix.
 
+    Args:
+        x: (variables, observations), or a vector.
+    Returns:
+        Array (variables, variables), with ones on the diagonal; 1.0 for a vector.
+
     >>> print(corrcoef([[1.0, 2.0], [2.0, 1.0]]).round(3))
     [[ 1. -1.]
      [-1.  1.]]
@@ -463,8 +540,11 @@ def correlate(
     """Cross-correlation of two vectors.
 
     Args:
+        x1, x2: vectors of n and m numbers.
         mode: "valid" (full overlap only), "same" (as long as the longer one) or "full" (any
             overlap).
+    Returns:
+        Vector of floats, of length |n - m| + 1, the larger of n and m, or n + m - 1.
 
     >>> print(correlate([1, 2, 3], [0, 1]))
     [2. 3.]

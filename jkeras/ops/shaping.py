@@ -60,7 +60,14 @@ def reshape(x: TensorLike, newshape: Shape) -> jax.Array:
     """The elements in their order, in another shape.
 
     Args:
+        x: array.
         newshape: int or tuple; one size may be -1, to be worked out from the others.
+    Returns:
+        Array of this shape.
+    Raises:
+        ValueError: a size below -1 or None, more than one -1, or, of a symbolic tensor, another
+            number of elements.
+        TypeError: another number of elements.
 
     >>> print(reshape([1, 2, 3, 4], (2, -1)))
     [[1 2]
@@ -86,6 +93,11 @@ def reshape(x: TensorLike, newshape: Shape) -> jax.Array:
 def ravel(x: TensorLike) -> jax.Array:
     """All elements as a vector.
 
+    Args:
+        x: array.
+    Returns:
+        Vector, row by row.
+
     >>> print(ravel([[1, 2], [3, 4]]))
     [1 2 3 4]
     """
@@ -105,6 +117,14 @@ def _check_permutation(axes: Sequence[int] | None, ndim: int) -> None:
 def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> jax.Array:
     """The axes in another order; None: reversed.
 
+    Args:
+        x: array.
+        axes: for each axis of the result, which of x's it is.
+    Returns:
+        Array with the same axes in that order.
+    Raises:
+        ValueError: `axes` does not name each axis once.
+
     >>> print(transpose([[1, 2], [3, 4]]))
     [[1 3]
      [2 4]]
@@ -119,6 +139,14 @@ def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> jax.Array:
 def swapaxes(x: TensorLike, axis1: int, axis2: int) -> jax.Array:
     """Two axes exchanged.
 
+    Args:
+        x: array.
+        axis1, axis2: ints.
+    Returns:
+        Array with the same axes, these two exchanged.
+    Raises:
+        ValueError: an axis that x does not have.
+
     >>> swapaxes(jnp.zeros((2, 3, 4)), 0, 2).shape
     (4, 3, 2)
     """
@@ -132,6 +160,13 @@ def swapaxes(x: TensorLike, axis1: int, axis2: int) -> jax.Array:
 def moveaxis(x: TensorLike, source: Axis, destination: Axis) -> jax.Array:
     """Axes moved to new positions, the others in their order.
 
+    Args:
+        x: array.
+        source: int or tuple: axes of x.
+        destination: int or tuple: where they stand in the result.
+    Returns:
+        Array with the same axes in that order.
+
     >>> moveaxis(jnp.zeros((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
     """
@@ -142,6 +177,12 @@ def moveaxis(x: TensorLike, source: Axis, destination: Axis) -> jax.Array:
 def expand_dims(x: TensorLike, axis: Axis) -> jax.Array:
     """New axes of length 1 at these positions of the result.
 
+    Args:
+        x: array.
+        axis: int or tuple.
+    Returns:
+        Array of the same elements.
+
     >>> expand_dims(jnp.zeros((2, 3)), (0, -1)).shape
     (1, 2, 3, 1)
     """
@@ -151,6 +192,12 @@ def expand_dims(x: TensorLike, axis: Axis) -> jax.Array:
 @numpy_op(inputs=1)
 def squeeze(x: TensorLike, axis: Axis | None = None) -> jax.Array:
     """Without axes of length 1; None: all of them.
+
+    Args:
+        x: array.
+        axis: int or tuple of axes of length 1, or None.
+    Returns:
+        Array of the same elements.
 
     >>> squeeze(jnp.zeros((1, 2, 1)), axis=0).shape
     (2, 1)
@@ -167,6 +214,12 @@ def _broadcast_to_spec(x: Operand, shape: Shape) -> KerasTensor:
 def broadcast_to(x: TensorLike, shape: Shape) -> jax.Array:
     """x repeated along axes of length 1 and new leading axes, up to a shape.
 
+    Args:
+        x: array.
+        shape: tuple of ints.
+    Returns:
+        Array of this shape.
+
     >>> print(broadcast_to([1, 2], (2, 2)))
     [[1 2]
      [1 2]]
@@ -178,6 +231,11 @@ def broadcast_to(x: TensorLike, shape: Shape) -> jax.Array:
 def size(x: TensorLike) -> int:
     """The number of elements.
 
+    Args:
+        x: array or nested list.
+    Returns:
+        int.
+
     >>> size([[1, 2], [3, 4]])
     4
     """
@@ -187,6 +245,11 @@ def size(x: TensorLike) -> int:
 @numpy_op(spec=lambda x: KerasTensor((x.ndim,)))
 def ndim(x: TensorLike) -> int:
     """The number of axes.
+
+    Args:
+        x: array or nested list.
+    Returns:
+        int.
 
     >>> ndim([[1, 2], [3, 4]])
     2
@@ -236,6 +299,12 @@ def _agree(shape: Sizes, other: Sizes, index: int) -> bool:
 def concatenate(xs: Sequence[TensorLike], axis: int = 0) -> jax.Array:
     """Arrays joined along an axis that they have.
 
+    Args:
+        xs: list or tuple of arrays that agree on all other axes.
+        axis: int.
+    Returns:
+        Array, as long along the axis as all together.
+
     >>> print(concatenate([[1, 2], [3]]))
     [1 2 3]
     """
@@ -254,11 +323,25 @@ def _stack_spec(x: Sequence[Operand], axis: int = 0) -> KerasTensor:
 def stack(x: Sequence[TensorLike], axis: int = 0) -> jax.Array:
     """Arrays of one shape joined along a new axis.
 
+    Args:
+        x: list or tuple of arrays.
+        axis: where the new axis stands in the result.
+    Returns:
+        Array of one axis more, whose size is the number of arrays.
+
     >>> print(stack([[1, 2], [3, 4]], axis=1))
     [[1 3]
      [2 4]]
     """
     return jnp.stack([tensor(v) for v in x], axis=axis)
+
+
+_OF_SEVERAL = """
+
+Args:
+    xs: list or tuple of arrays that agree on all axes but the one they are joined along.
+Returns:
+    One array."""
 
 
 def _stacking(
@@ -273,6 +356,7 @@ def _stacking(
             return infer(compute, list(xs))
         return _joined(xs, shapes, min(axis, len(shapes[0]) - 1))
 
+    doc += _OF_SEVERAL
     return numpy_op(spec=spec)(describe(function, name, __name__, doc, example, shown))
 
 
@@ -344,6 +428,12 @@ def _append_spec(x1: Operand, x2: Operand, axis: int | None = None) -> KerasTens
 def append(x1: TensorLike, x2: TensorLike, axis: int | None = None) -> jax.Array:
     """x2 after x1 along an axis; None: both made flat.
 
+    Args:
+        x1, x2: arrays, which agree on all axes but that one.
+        axis: int or None.
+    Returns:
+        Array; for the axis None a vector.
+
     >>> print(append([1, 2], [[3], [4]]))
     [1 2 3 4]
     """
@@ -373,7 +463,13 @@ def split(x: TensorLike, indices_or_sections: PerAxis, axis: int = 0) -> list[ja
     """The parts of an array along an axis, as a list.
 
     Args:
+        x: array.
         indices_or_sections: the number of equal parts, or where to cut.
+        axis: int.
+    Returns:
+        List of arrays.
+    Raises:
+        ValueError: parts that are not equal.
 
     >>> [part.tolist() for part in split([1, 2, 3, 4], [1, 3])]
     [[1], [2, 3], [4]]
@@ -384,6 +480,16 @@ def split(x: TensorLike, indices_or_sections: PerAxis, axis: int = 0) -> list[ja
 @numpy_op(inputs=1)
 def array_split(x: TensorLike, indices_or_sections: PerAxis, axis: int = 0) -> list[jax.Array]:
     """Like `split` into a number of parts, of which the first may be longer by one.
+
+    Args:
+        x: array.
+        indices_or_sections: the number of parts, an int.
+        axis: int.
+    Returns:
+        List of arrays.
+    Raises:
+        TypeError: `indices_or_sections` or `axis` is no int.
+        ValueError: no part.
 
     >>> [part.tolist() for part in array_split([1, 2, 3], 2)]
     [[1, 2], [3]]
@@ -396,6 +502,15 @@ def array_split(x: TensorLike, indices_or_sections: PerAxis, axis: int = 0) -> l
     if indices_or_sections <= 0:
         raise ValueError(f"`indices_or_sections` must be positive. Received: {indices_or_sections}")
     return jnp.array_split(tensor(x), indices_or_sections, axis=axis)
+
+
+_IN_PARTS = """
+
+Args:
+    x: array.
+    indices_or_sections: the number of equal parts, or where to cut.
+Returns:
+    List of arrays."""
 
 
 def _splitting(
@@ -411,7 +526,7 @@ def _splitting(
             )
         return _split_spec(x, indices_or_sections, min(axis, x.ndim - 1))
 
-    doc = f"The parts of an array along its {words} axis, as a list; see `split`."
+    doc = f"The parts of an array along its {words} axis, as a list; see `split`.{_IN_PARTS}"
     return numpy_op(inputs=1, spec=spec)(describe(function, name, __name__, doc, example, shown))
 
 
@@ -451,6 +566,12 @@ dsplit = _splitting(
 def tile(x: TensorLike, repeats: PerAxis) -> jax.Array:
     """The whole array repeated along each axis.
 
+    Args:
+        x: array.
+        repeats: int, along the last axis; or a tuple, one for each axis, the last for the last.
+    Returns:
+        Array, each axis so many times as long.
+
     >>> print(tile([1, 2], 2))
     [1 2 1 2]
     """
@@ -479,7 +600,11 @@ def repeat(x: TensorLike, repeats: TensorLike, axis: int | None = None) -> jax.A
     """Each element repeated along an axis; None: of the flat array.
 
     Args:
+        x: array.
         repeats: a number for all, or one for each element.
+        axis: int or None.
+    Returns:
+        Array, its axis as long as the repeats together; for the axis None a vector.
 
     >>> print(repeat([1, 2], [1, 3]))
     [1 2 2 2]
@@ -514,10 +639,16 @@ def pad(
     """Elements added at both ends of each axis.
 
     Args:
+        x: array.
         pad_width: `((before, after), …)` for each axis, one pair or one number for all.
         mode: "constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp", "maximum", "mean",
             "minimum", "median", "empty", or a function as `numpy.pad` takes it.
         constant_values: what to add in mode "constant", by default 0.
+    Returns:
+        Array, each axis longer by what is added.
+    Raises:
+        NotImplementedError: an unknown mode.
+        ValueError: `constant_values` with another mode.
 
     >>> print(pad([1, 2], (1, 2), constant_values=9))
     [9 1 2 9 9]
@@ -538,6 +669,12 @@ def pad(
 def flip(x: TensorLike, axis: Axis | None = None) -> jax.Array:
     """The elements in reverse order along axes; None: all.
 
+    Args:
+        x: array.
+        axis: int, tuple or None.
+    Returns:
+        Array of x's shape.
+
     >>> print(flip([[1, 2], [3, 4]], axis=1))
     [[2 1]
      [4 3]]
@@ -549,6 +686,11 @@ def flip(x: TensorLike, axis: Axis | None = None) -> jax.Array:
 def fliplr(x: TensorLike) -> jax.Array:
     """The columns in reverse order.
 
+    Args:
+        x: array of two axes or more.
+    Returns:
+        Array of x's shape.
+
     >>> print(fliplr([[1, 2]]))
     [[2 1]]
     """
@@ -558,6 +700,11 @@ def fliplr(x: TensorLike) -> jax.Array:
 @numpy_op()
 def flipud(x: TensorLike) -> jax.Array:
     """The rows in reverse order.
+
+    Args:
+        x: array of one axis or more.
+    Returns:
+        Array of x's shape.
 
     >>> print(flipud([1, 2]))
     [2 1]
@@ -569,6 +716,14 @@ def flipud(x: TensorLike) -> jax.Array:
 def roll(x: TensorLike, shift: PerAxis, axis: Axis | None = None) -> jax.Array:
     """The elements moved round along an axis; None: of the flat array.
 
+    Args:
+        x: array.
+        shift: by how many places, towards higher indices; what leaves at the end comes back at the
+            beginning. A tuple: one for each axis.
+        axis: int, tuple or None.
+    Returns:
+        Array of x's shape.
+
     >>> print(roll([1, 2, 3], 1))
     [3 1 2]
     """
@@ -579,6 +734,15 @@ def roll(x: TensorLike, shift: PerAxis, axis: Axis | None = None) -> jax.Array:
 def rot90(array: TensorLike, k: int = 1, axes: Sequence[int] = (0, 1)) -> jax.Array:
     """The array turned k times by 90 degrees in the plane of two axes, from the first to the
     second.
+
+    Args:
+        array: array of two axes or more.
+        k: int; negative: the other way round.
+        axes: two axes.
+    Returns:
+        Array; for an odd k the two axes have exchanged their sizes.
+    Raises:
+        ValueError: fewer than two axes, or `axes` that are not two different ones.
 
     >>> print(rot90([[1, 2], [3, 4]]))
     [[2 4]
