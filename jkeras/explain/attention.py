@@ -28,11 +28,13 @@ def attention_rollout(
     The weights are taken from within the layers, which need not return them.
 
     Args:
+        model: a layer or model.
+        x: inputs, rows along the first axis.
         at: the attention layers, or their paths, first to last, "attention#0" of one that is called
-            more than once; by default all of `model`, in the
-            order in which they stand in it.
+            more than once; by default all of `model`, in the order in which they
+            stand in it.
         residual: the share that goes past each layer.
-        batch_size, params, state: as of `saliency`.
+        options: `batch_size`, `params` and `state`, as for `saliency`.
 
     Returns:
         (rows, tokens, tokens): how much of each token of the input is in each of the output; the

@@ -34,15 +34,17 @@ def grad_cam(
     mean of the score's gradient over it (Selvaraju et al. 2017, arXiv:1610.02391).
 
     Args:
+        model, x, target, options: as for `saliency`.
         at: path of the layer, as of `Layer.tap`: "base/conv". Any layer that gives channels over
             places, in a model in the model too. Or a list of them, for a dict by these.
         size: to which the map is resized, bilinearly; by default it has the layer's places.
         data_format: "channels_last" or "channels_first", by default that of `jkeras.config`.
 
-    Other arguments and errors as of `saliency`.
-
     Returns:
         (rows, *places), zero or more.
+
+    Raises:
+        ValueError: as for `saliency`.
 
     >>> import jkeras, numpy as np
     >>> model = jkeras.Sequential([
@@ -74,6 +76,12 @@ def grad_cam_plus_plus(
 ) -> jax.Array:
     """As `grad_cam`, with weights that let each place count by itself, so that several objects of a
     class are all found (Chattopadhyay et al. 2018, arXiv:1710.11063).
+
+    Args:
+        model, x, target, at, size, data_format, options: as for `grad_cam`.
+
+    Returns:
+        (rows, *places), zero or more.
 
     >>> import jkeras, numpy as np
     >>> model = jkeras.Sequential([

@@ -31,15 +31,17 @@ def tcav(
     is about a half; compare with that of several random ones.
 
     Args:
+        model, x, target, options: as for `saliency`.
         at: path of the layer, as of `Layer.tap`; or a list of them, for a dict by these.
         concept, random: inputs that show the concept, and others; the direction is the normal of
             the linear classifier that tells the layer's outputs for them apart.
         normal: the direction itself, in their place; of several places a dict by these.
 
-    Other arguments and errors as of `saliency`.
-
     Returns:
         A number from 0 to 1.
+
+    Raises:
+        ValueError: as for `saliency`.
 
     >>> import jkeras, numpy as np
     >>> model = jkeras.Sequential([
@@ -67,6 +69,15 @@ def concept_direction(
 ) -> np.ndarray:
     """The normal of a linear classifier, by ridge regression, between the outputs of a layer for
     rows that show a concept and for others; of length 1, in the shape of the layer's output.
+
+    Args:
+        model: a layer or model.
+        concept, random: inputs that show the concept, and others; rows along the first axis.
+        at: path of the layer, as of `Layer.tap`; or a list of them, for a dict by these.
+        options: `batch_size`, `params` and `state`, as for `saliency`.
+
+    Returns:
+        an array of the shape of the layer's output for a row.
 
     >>> import numpy as np, jkeras
     >>> layer = jkeras.Sequential([jkeras.layers.Identity(name="all")])

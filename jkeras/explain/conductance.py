@@ -29,21 +29,24 @@ def conductance(
     changes (Dhamdhere et al. 2018, arXiv:1805.12233).
 
     Args:
+        model, x, target, options: as for `saliency`.
         at: path of the layer, as of `Layer.tap`; or a list of them, for a dict by these.
         baseline: of the inputs, as of `integrated_gradients`.
         steps: into how many the line is divided, at Gauss and Legendre's points.
 
-    Other arguments and errors as of `saliency`.
-
     Returns:
         As the output of the layer.
 
+    Raises:
+        ValueError: as for `saliency`.
+
     >>> import jkeras, numpy as np
     >>> model = jkeras.Sequential([
-    ...     jkeras.layers.Dense(3, name="hidden"), jkeras.layers.Dense(2)
+    ...     jkeras.layers.Dense(2, name="hidden", kernel_initializer="ones"),
+    ...     jkeras.layers.Dense(1, kernel_initializer="ones"),
     ... ])
-    >>> conductance(model, np.ones((4, 5)), 1, at="hidden").shape
-    (4, 3)
+    >>> conductance(model, np.array([[1.0, 2.0]]), at="hidden").tolist()
+    [[2.996729850769043, 2.996729850769043]]
     """
     x = floats_of(as_array(x))  # the line goes through what lies between two inputs
     nodes, _ = np.polynomial.legendre.leggauss(steps + 1)

@@ -125,9 +125,8 @@ def influence(
     with the inverse are found by conjugate gradients, so the Hessian is never formed. The loss
     should be convex near the params, or `damping` make it so.
 
-    Arguments as of `tracin`, and:
-
     Args:
+        model, x, y, x_train, y_train, loss, state, batch_size: as for `tracin`.
         damping: added to the diagonal of the Hessian.
         params: by default the model's.
 

@@ -41,12 +41,14 @@ def deep_lift(
     Of products of two values that both depend on the input, as in attention, each has half of what
     they do together; a maximum goes to what is the largest.
 
-    Arguments as of `saliency`, and:
-
     Args:
+        model, x, target, options: as for `saliency`.
         baseline: as of `integrated_gradients`.
         background: rows to compare each row with, in place of one baseline; the mean over them is
             DeepSHAP (Lundberg and Lee 2017, arXiv:1705.07874).
+
+    Returns:
+        As `x`.
 
     Raises:
         ValueError: a layer has an operation that there is no rule for; it is named.

@@ -29,6 +29,9 @@ def quantus_model(model: Any, x: Any) -> "torch.nn.Module":
         model: a layer or model of one array.
         x: rows of what it is given, channels last, to find the shapes.
 
+    Returns:
+        a `torch.nn.Module`.
+
     Raises:
         ImportError: torch is not installed.
         ValueError: no model of jkeras.
@@ -53,6 +56,9 @@ def quantus_function(method: Callable, **options: Any) -> Callable:
     Args:
         method: such as `explain.saliency`.
         options: further arguments of the method.
+
+    Returns:
+        the function; its attributions are numpy arrays.
 
     >>> quantus_function(lambda model, x, target: x).__name__
     'explain_func'

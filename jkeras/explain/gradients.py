@@ -29,6 +29,7 @@ def saliency(model: Any, x: Structure, target: Target = None, **options: Any) ->
         target: which output is the score: a class; one for each row; a tuple of numbers where
             outputs have more axes; a function of the outputs that gives one number for each row. By
             default the class that the model predicts, or its only output.
+        options: `at`, `batch_size`, `params` and `state`:
         at: path of a layer, as of `Layer.tap`, whose output takes the place of the inputs: that of
             an embedding, for texts. Or a list of such paths, and of names of inputs where these are
             a dict: the result, and a `baseline`, are a dict by these. None may lie behind another.
@@ -56,7 +57,14 @@ def _saliency(score: Scored, at_once: int) -> Structure:
 def input_x_gradient(model: Any, x: Structure, target: Target = None, **options: Any) -> Structure:
     """Each input times the gradient of the score by it (Shrikumar et al. 2016, arXiv:1605.01713).
 
-    Arguments and errors as of `saliency`.
+    Args:
+        model, x, target, options: as for `saliency`.
+
+    Returns:
+        As `x`.
+
+    Raises:
+        ValueError: as for `saliency`.
 
     >>> import jax.numpy as jnp
     >>> input_x_gradient(lambda x: x @ jnp.array([[1.0], [-2.0]]), [[5.0, 5.0]]).tolist()
@@ -85,15 +93,20 @@ def smooth_grad(
     """Mean or variance of the gradient of a score around each row: SmoothGrad (Smilkov et al. 2017,
     arXiv:1706.03825) and VarGrad (Adebayo et al. 2018, arXiv:1810.03292).
 
-    Arguments and errors as of `saliency`, and:
-
     Args:
+        model, x, target, options: as for `saliency`.
         samples: how many times noise is added to a row.
         stddev: of the normal noise, in the units of `x`.
         rng: a key or an integer, by default another one each time. The noise of a row does not
             depend on `batch_size`.
         noise: what is added in place of normal noise: as `x`, with the samples along a first axis.
         statistic: "mean" or "variance" over the samples.
+
+    Returns:
+        As `x`.
+
+    Raises:
+        ValueError: as for `saliency`.
 
     >>> import jax.numpy as jnp
     >>> smooth_grad(lambda x: (x**2).sum(1, keepdims=True), [[1.0]], samples=999, rng=0).round(1)
@@ -198,9 +211,8 @@ def integrated_gradients(
     the gradient on the straight line between them (Sundararajan et al. 2017, arXiv:1703.01365), by
     Gauss and Legendre's points.
 
-    Arguments and errors as of `saliency`, and:
-
     Args:
+        model, x, target, options: as for `saliency`.
         baseline: where the line begins: a number, a row or as many rows as `x`; of the layer's
             output where `at` is given. By default zeros.
         steps: how many points on the line.
@@ -208,6 +220,12 @@ def integrated_gradients(
             attributions may miss; the number of points is doubled until that is so, three times at
             most.
         return_delta: whether to return `(attributions, deltas)`, what each row's sum misses.
+
+    Returns:
+        As `x`; with `return_delta` that and (rows,).
+
+    Raises:
+        ValueError: as for `saliency`.
 
     >>> import jax.numpy as jnp
     >>> integrated_gradients(lambda x: x[:, :1] * x[:, 1:], [[2.0, 3.0]]).tolist()
@@ -274,14 +292,19 @@ def gradient_shap(
     line to them, both at random; it estimates Shapley values (Lundberg and Lee 2017,
     arXiv:1705.07874; Erion et al. 2021, arXiv:1906.10670).
 
-    Arguments and errors as of `saliency`, and:
-
     Args:
+        model, x, target, options: as for `saliency`.
         baseline: rows to choose from, as `x`.
         samples: how many baselines and places for each row.
         rng: a key or an integer, by default another one each time.
         places: (numbers of baselines, places on the line from 0 to 1), both (samples, rows), in
             place of random ones.
+
+    Returns:
+        As `x`.
+
+    Raises:
+        ValueError: as for `saliency`.
 
     >>> import jax.numpy as jnp, numpy as np
     >>> line = lambda x: x @ jnp.array([[1.0], [-2.0]])

@@ -14,7 +14,11 @@ from jkeras.explain.running import as_array, rows_of
 
 
 class Importance(typing.NamedTuple):
-    """How much a loss grows: `values` (features, repeats), their mean and standard deviation.
+    """How much a loss grows where a feature is shuffled.
+
+    Attributes:
+        mean, std: (features,): mean and standard deviation of `values` over the repeats.
+        values: (features, repeats).
 
     >>> Importance(np.array([0.5]), np.array([0.1]), np.array([[0.4, 0.6]])).mean.tolist()
     [0.5]

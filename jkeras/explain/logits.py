@@ -104,7 +104,8 @@ def logit_attribution(
     norm between stream and head is taken as linear, at the scale that it has for the whole stream.
 
     Args:
-        x: inputs.
+        model: a layer or model.
+        x: inputs, rows along the first axis.
         target: number of the logit, or one for each row.
         at: the parts: places such as ["words", "block_*/mha/results", "block_*/mlp"]. Where they
             are all that is added, `parts` and `rest` add up to the logits. In a dict a place of
@@ -114,6 +115,9 @@ def logit_attribution(
         into: the end of the stream, such as the last block.
         norm: the norm that follows; None: there is none.
         position: along the time.
+
+    Returns:
+        `LogitAttribution`: what each part adds, (rows,), the rest, and the logits.
 
     Raises:
         ValueError: what follows the stream, or the norm, is not linear.

@@ -44,12 +44,14 @@ def lrp(
     the relevance, and what is divided by its own norm or standard deviation has all of it.
 
     Args:
+        model, x, target, options: as for `saliency`.
         rule: "epsilon": by what the inputs add, zero signs apart; "gamma": what speaks for counts
             more; "z_plus": only what speaks for counts.
         epsilon: added to each output that is divided by, away from zero.
         gamma: of that rule, by how much.
 
-    Other arguments as of `saliency`.
+    Returns:
+        As `x`.
 
     Raises:
         ValueError: a layer has an operation that there is no rule for, such as a ratio of two

@@ -33,6 +33,7 @@ def occlusion(
     input the mean over the windows that cover it (Zeiler and Fergus 2014, arXiv:1311.2901).
 
     Args:
+        model, target, options: as for `saliency`.
         x: rows along the first axis; with `at`, the layer's output is covered. Of several arrays
             one is covered at a time.
         window: its sizes, of all axes but the first; or of the places of an image alone, then it
@@ -41,13 +42,11 @@ def occlusion(
             reach over the end of the input.
         baseline: what takes the input's place: a number, a row, or as many rows as `x`.
 
-    Other arguments and errors as of `saliency`.
-
     Returns:
         As `x`.
 
     Raises:
-        ValueError: a window of other axes, or larger than the input.
+        ValueError: a window of other axes, or larger than the input; else as for `saliency`.
 
     >>> import jax.numpy as jnp
     >>> score = lambda x: x @ jnp.array([[1.0], [-2.0], [0.0], [1.0]])

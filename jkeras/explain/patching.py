@@ -159,6 +159,7 @@ def activation_patching(
     (rows, time, heads, size) each head of each layer at each position.
 
     Args:
+        model: a layer or model.
         clean, corrupted: inputs of the same shape.
         at: places of one shape, a list or a pattern.
         score: of the outputs, a number or several.
@@ -166,6 +167,9 @@ def activation_patching(
             of the rows and the last one: of a pattern (rows, heads, target, source) `axes=[1]` is
             the heads; `batch_size`, how many parts are run at once, by default all; `params` and
             `state`, by default those of the model.
+
+    Returns:
+        `Patched`: its `scores` by place and part, those of the two passes, and `recovered`.
 
     Raises:
         ValueError: inputs or places of several shapes.
@@ -220,9 +224,16 @@ def ablation(
     """For each part of each place, the score without it.
 
     Args:
+        model: a layer or model.
+        x: inputs, rows along the first axis.
+        at, score, options: as for `activation_patching`.
         by: what is there in its stead: "zero", or the "mean" over the rows.
 
-    Other arguments and errors as of `activation_patching`.
+    Returns:
+        `Patched`, without `clean`; its `effects` are the changes of the score.
+
+    Raises:
+        ValueError: places of several shapes, or another `by`.
 
     >>> import jkeras, numpy as np
     >>> model = jkeras.Sequential([jkeras.Input((3, 2)), jkeras.layers.Identity(name="all")])
@@ -262,12 +273,16 @@ def path_patching(
     et al. 2023, arXiv:2304.05969).
 
     Args:
+        model: a layer or model.
         clean, corrupted: inputs of the same shape.
         path: (senders, receivers): places of one shape, such as "block_0/mha/heads", and those
             whose values follow from them, such as "block_1/mha/queries".
         frozen: places that stay as they are in the corrupted pass while receivers are computed,
             such as ["block_*/mha/heads", "block_*/mlp"]; none of the receivers.
         score, options: as of `activation_patching`; axes of the senders.
+
+    Returns:
+        `Patched` of the senders' parts.
 
     Raises:
         ValueError: inputs or senders of several shapes, a receiver that is frozen.
@@ -344,10 +359,15 @@ def edge_attribution(
     arXiv:2310.10348). To first order it is what `path_patching` gives for each receiver, all at the
     price of one pass for each part.
 
-    Arguments and errors as of `path_patching`; `score` is one number.
+    Args:
+        model, clean, corrupted, path, frozen, options: as for `path_patching`.
+        score: of the outputs, one number.
 
     Returns:
         `Patched` by receiver; its `effects` are the edges' scores.
+
+    Raises:
+        ValueError: as for `path_patching`.
 
     >>> import jkeras, numpy as np
     >>> x = jkeras.Input((2, 1))

@@ -56,6 +56,9 @@ class Place(NamedTuple):
 class Places(Sequence):
     """`Place`s in the order in which a pass reaches their end; printed, a table.
 
+    Args:
+        places: the `Place`s; one is looked up by its number or by its path.
+
     >>> import jkeras
     >>> found = Places([Place("dense", 1, (2, 3), "float32", "output of Dense")])
     >>> found["dense"].shape, len(found)
@@ -111,12 +114,16 @@ def places(
     layers name on their way. Nothing is computed but shapes.
 
     Args:
+        model: a layer or model.
         x: what the model is called with; shapes (`jax.ShapeDtypeStruct`) do.
         pattern: leaves those whose path ends like it, "block_*/mha/heads".
         operations: those of each layer's own code, too, such as "block_3/add" of
             `h = h + mlp(h)`.
         training: of the pass.
         params, state: by default those of the model.
+
+    Returns:
+        `Places`, in the order in which the pass reaches their end.
 
     Raises:
         ValueError: no place is like the pattern.
@@ -190,6 +197,9 @@ def place(name: str, value: Any) -> Any:
     Args:
         name: of the place, behind the path of the layer.
         value: an array, or a structure of them.
+
+    Returns:
+        the value, or what takes its place.
 
     >>> import jkeras, numpy as np
     >>> class Block(jkeras.layers.Layer):

@@ -67,6 +67,9 @@ def linear_probe(
         l2: the weight of the squares of the weights, for values of unit variance.
         seed: of the split and the control.
 
+    Returns:
+        `Probe`: its accuracies, and the weights.
+
     Raises:
         ValueError: shapes that do not fit, fewer than two classes or groups.
 

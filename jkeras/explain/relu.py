@@ -27,7 +27,13 @@ def guided_backprop(model: Any, x: Structure, target: Target = None, **options: 
     what the model has learned (Adebayo et al. 2018, arXiv:1810.03292).
 
     Every relu counts: of `ReLU` and `Activation` layers, of `activation="relu"`, of `ops.relu` and
-    `jax.nn.relu` in code of your own. Arguments as of `saliency`.
+    `jax.nn.relu` in code of your own.
+
+    Args:
+        model, x, target, options: as for `saliency`.
+
+    Returns:
+        As `x`.
 
     Raises:
         ValueError: there is no relu in the model, or one within a loop.
@@ -43,7 +49,16 @@ def guided_backprop(model: Any, x: Structure, target: Target = None, **options: 
 @of_members
 def deconvnet(model: Any, x: Structure, target: Target = None, **options: Any) -> Structure:
     """The gradient of a score, where relu hands on what is positive of its gradient, whatever its
-    input (Zeiler and Fergus 2014, arXiv:1311.2901). Arguments and errors as of `guided_backprop`.
+    input (Zeiler and Fergus 2014, arXiv:1311.2901).
+
+    Args:
+        model, x, target, options: as for `saliency`.
+
+    Returns:
+        As `x`.
+
+    Raises:
+        ValueError: as for `guided_backprop`.
 
     >>> import jax, jax.numpy as jnp
     >>> score = lambda x: jax.nn.relu(x) @ jnp.array([[1.0], [-2.0], [3.0]])
@@ -62,10 +77,15 @@ def guided_grad_cam(
     nearest neighbours (Selvaraju et al. 2017, arXiv:1610.02391).
 
     Args:
+        model, target, options: as for `grad_cam`.
         x: images, channels along the last axis, or the first where `data_format` says so.
         at: path of the layer that the map is of.
 
-    Other arguments as of `grad_cam`. Returns as `x`.
+    Returns:
+        As `x`.
+
+    Raises:
+        ValueError: as for `guided_backprop` and `grad_cam`.
 
     >>> import jkeras, numpy as np
     >>> model = jkeras.Sequential([

@@ -36,16 +36,17 @@ def infidelity(
     (Yeh et al. 2019, arXiv:1901.09392).
 
     Args:
+        model, x, target, options: as for `saliency`.
         attributions: as `x`, or as the layer's output with `at`; of a method by gradients without
             a factor of `x`.
         samples, stddev: how many changes of each row, normal ones.
         rng: a key or an integer, by default another one each time.
         perturbations: the changes themselves, as `x` with the samples along a first axis.
 
-    Other arguments and errors as of `saliency`.
-
     Returns:
         (rows,): zero where the attributions tell all; for a linear score those by the gradient do.
+    Raises:
+        ValueError: as for `saliency`.
 
     >>> import jax.numpy as jnp, numpy as np
     >>> line, x = (lambda x: x @ jnp.array([[1.0], [-2.0]])), np.ones((1, 2))
@@ -111,14 +112,15 @@ def deletion(
     (Petsiuk et al. 2018, arXiv:1806.07421): low where the attributions find what counts.
 
     Args:
+        model, x, target, options: as for `saliency`.
         attributions: as `x`; of several arrays the numbers of all are in one order.
         steps: in how many parts the inputs are deleted.
         baseline: what takes their place, as of `integrated_gradients`.
 
-    Other arguments and errors as of `saliency`.
-
     Returns:
         (rows,): the area below the curve of the score.
+    Raises:
+        ValueError: as for `saliency`.
 
     >>> import jax.numpy as jnp, numpy as np
     >>> line, x = (lambda x: x @ jnp.array([[3.0], [1.0]])), np.ones((1, 2))
@@ -141,7 +143,13 @@ def insertion(
     **options: Any,
 ) -> np.ndarray:
     """The mean score while inputs take the place of a baseline, those with the largest attributions
-    first: high where the attributions find what counts. Arguments as of `deletion`.
+    first: high where the attributions find what counts.
+
+    Args:
+        model, x, attributions, target, steps, baseline, options: as for `deletion`.
+
+    Returns:
+        (rows,): the area below the curve of the score.
 
     >>> import jax.numpy as jnp, numpy as np
     >>> line, x = (lambda x: x @ jnp.array([[3.0], [1.0]])), np.ones((1, 2))
@@ -208,6 +216,7 @@ def randomization(
 
     Args:
         method: such as `explain.saliency`.
+        model, x, target: as for `saliency`.
         rng: a key or an integer, of the new weights.
         options: further arguments of the method.
 

@@ -35,6 +35,7 @@ def shapley_values(
     rows.
 
     Args:
+        model, target, options: as for `saliency`.
         x: (rows, features) or (rows,), numbers of any kind, or a structure of such arrays; or of
             any shape with `groups`. With `at`, the layer's output has the features, and `baseline`
             and `groups` are of it.
@@ -42,14 +43,12 @@ def shapley_values(
         groups: (as a row of `x`) integers from 0: which inputs count as one feature, of all arrays
             together.
 
-    Other arguments and errors as of `saliency`.
-
     Returns:
         As `x`, with `groups` (rows, features); a row's sum is the difference of its score from the
         baseline's mean.
 
     Raises:
-        ValueError: more than 16 features.
+        ValueError: more than 16 features; else as for `saliency`.
 
     >>> import jax.numpy as jnp
     >>> product = lambda x: x[:, :1] * x[:, 1:]
@@ -87,12 +86,14 @@ def kernel_shap(
     arXiv:2012.01536). Where there are no more coalitions than samples, all are taken, and the
     values are exact.
 
-    Arguments and errors as of `shapley_values`, and:
-
     Args:
+        model, x, target, baseline, groups, options: as for `shapley_values`.
         samples: how many coalitions are looked at.
         rng: a key or an integer, by default another one each time; all rows have the same
             coalitions.
+
+    Returns:
+        As `shapley_values`.
 
     >>> import jax.numpy as jnp
     >>> product = lambda x: x[:, :1] * x[:, 1:]

@@ -151,6 +151,8 @@ class PReLU(Layer, announces_compute_dtype=True, is_batchwise=True):
     Args:
         shared_axes: axes along which alpha is the same, such as [1, 2] for one alpha in each
             channel of an image.
+        alpha_initializer, alpha_regularizer, alpha_constraint: as `kernel_initializer`, ... of
+            `Dense`, for alpha.
 
     >>> import numpy as np
     >>> print(PReLU(alpha_initializer="ones")(np.array([[-2.0, 3.0]])))

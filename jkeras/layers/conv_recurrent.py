@@ -228,7 +228,21 @@ class ConvLSTM1D(ConvLSTM):
     """LSTM over sequences of lines: (batch, time, size, channels) -> (batch, size', filters).
 
     As `LSTM`, with convolutions instead of the matrix products: that of the input as in `Conv1D`,
-    that of the state without strides and with "same" padding. Arguments as of `Conv1D` and `LSTM`.
+    that of the state without strides and with "same" padding. With
+    `return_state` h and c follow the output, (batch, size', filters) each.
+
+    Args:
+        filters: the number of channels of the states and of the output.
+        kernel_size, strides, padding, data_format, dilation_rate: of the convolution of the input,
+            as for `Conv1D`, without "causal"; "channels_first" is (batch, time, channels, size).
+        activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer,
+            bias_initializer, unit_forget_bias, kernel_regularizer, recurrent_regularizer,
+            bias_regularizer, activity_regularizer, kernel_constraint, recurrent_constraint,
+            bias_constraint, dropout, recurrent_dropout, seed, return_sequences, return_state,
+            go_backwards, stateful, unroll, zero_output_for_mask: as for `LSTM`.
+    Raises:
+        ValueError: images of unknown size, or strides and dilation_rate that are both larger than
+            1.
 
     >>> ConvLSTM1D(2, 3)(jnp.ones((1, 4, 8, 3))).shape
     (1, 6, 2)
@@ -244,7 +258,16 @@ class ConvLSTM2D(ConvLSTM):
     """LSTM over sequences of images: (batch, time, rows, cols, channels) -> (batch, rows', cols',
     filters).
 
-    With `return_sequences` the output has a time axis too. See `ConvLSTM1D`.
+    With `return_sequences` the output has a time axis too.
+
+    Args:
+        kernel_size, strides, padding, data_format, dilation_rate: as for `ConvLSTM1D`, with one
+            size for each of two axes; "channels_first" is (batch, time, channels, rows, cols).
+        filters, recurrent_activation, recurrent_initializer, recurrent_regularizer,
+            recurrent_constraint, unit_forget_bias, dropout, recurrent_dropout, seed, activation,
+            use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint, return_sequences,
+            return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for `ConvLSTM1D`.
 
     >>> ConvLSTM2D(2, 3, padding="same", return_sequences=True)(jnp.ones((1, 4, 5, 5, 3))).shape
     (1, 4, 5, 5, 2)
@@ -255,7 +278,18 @@ class ConvLSTM2D(ConvLSTM):
 
 @layer("keras.layers", arguments=ARGUMENTS, keyword_only="unroll zero_output_for_mask", init=False)
 class ConvLSTM3D(ConvLSTM):
-    """LSTM over sequences of volumes; see `ConvLSTM1D`.
+    """LSTM over sequences of volumes: (batch, time, depth, rows, cols, channels) -> (batch, depth',
+    rows', cols', filters).
+
+    Args:
+        kernel_size, strides, padding, data_format, dilation_rate: as for `ConvLSTM1D`, with one
+            size for each of three axes; "channels_first" is
+            (batch, time, channels, depth, rows, cols).
+        filters, recurrent_activation, recurrent_initializer, recurrent_regularizer,
+            recurrent_constraint, unit_forget_bias, dropout, recurrent_dropout, seed, activation,
+            use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint, return_sequences,
+            return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for `ConvLSTM1D`.
 
     >>> ConvLSTM3D(2, 2)(jnp.ones((1, 2, 3, 3, 3, 1))).shape
     (1, 2, 2, 2, 2)

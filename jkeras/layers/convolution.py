@@ -223,12 +223,23 @@ class Convolution(BaseConvolution, LoraLayer):
 class Conv1D(Convolution):
     """Convolution over time: (batch, time, channels) -> (batch, new time, filters).
 
-    Arguments as of `Conv2D`; `padding` may also be "causal": zeros in front only, so that no output
-    sees what is later in the input.
+    The kernel is (kernel_size, channels / groups, filters).
+
+    Args:
+        padding: "valid", "same", or "causal": zeros in front only, so that no output sees what is
+            later in the input.
+        data_format: "channels_last", or "channels_first" for (batch, channels, time).
+        filters, kernel_size, strides, dilation_rate, groups, activation, use_bias,
+            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint, lora_rank, lora_alpha: as for
+            `Conv2D`.
+    Raises:
+        ValueError: as for `Conv2D`.
 
     >>> import numpy as np
-    >>> Conv1D(4, 3, padding="causal")(np.ones((2, 10, 5))).shape
-    (2, 10, 4)
+    >>> layer = Conv1D(1, 3, padding="causal", kernel_initializer="ones")
+    >>> print(layer(np.arange(5.0).reshape(1, 5, 1))[0, :, 0])
+    [0. 1. 3. 6. 9.]
     """
 
     rank, _paddings = 1, ("valid", "same", "causal")
@@ -239,6 +250,8 @@ class Conv2D(Convolution):
     """Convolution over images: (batch, height, width, channels) -> (batch, new height, new width,
     filters).
 
+    The kernel is (*kernel_size, channels / groups, filters).
+
     Args:
         filters: the number of output channels.
         kernel_size, strides, dilation_rate: int, or one for each spatial axis; one of the last two
@@ -247,6 +260,10 @@ class Conv2D(Convolution):
             input / strides).
         data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
         groups: into how many groups the channels are cut; each gives its share of the filters.
+        activation: function of the result, by default none.
+        use_bias: whether a vector, one number for each filter, is added.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint: as for `Dense`.
         lora_rank, lora_alpha: train a low-rank change of the kernel only, see `enable_lora`.
     Raises:
         ValueError: sizes that do not fit each other, or the input.
@@ -264,7 +281,15 @@ class Conv3D(Convolution):
     """Convolution over volumes or video: (batch, depth, height, width, channels) -> (batch, *new
     sizes, filters).
 
-    Arguments as of `Conv2D`.
+    Args:
+        data_format: "channels_last", or "channels_first" for
+            (batch, channels, depth, height, width).
+        filters, kernel_size, strides, padding, dilation_rate, groups, activation, use_bias,
+            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint, lora_rank, lora_alpha: as for
+            `Conv2D`.
+    Raises:
+        ValueError: as for `Conv2D`.
 
     >>> import numpy as np
     >>> Conv3D(4, (1, 3, 3))(np.ones((2, 5, 8, 8, 1))).shape
@@ -337,11 +362,16 @@ class FlatTransposedConvolution(TransposedConvolution):
 class Conv1DTranspose(FlatTransposedConvolution):
     """Transposed convolution over time: (batch, time, channels) -> (batch, longer time, filters).
 
-    Arguments as of `Conv2DTranspose`.
+    Args:
+        data_format: "channels_last", or "channels_first" for (batch, channels, time).
+        filters, kernel_size, strides, padding, output_padding, dilation_rate, activation, use_bias,
+            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint: as for `Conv2DTranspose`.
 
     >>> import numpy as np
-    >>> Conv1DTranspose(4, 3, strides=2, padding="same")(np.ones((2, 10, 5))).shape
-    (2, 20, 4)
+    >>> layer = Conv1DTranspose(1, 2, strides=2, kernel_initializer="ones")
+    >>> print(layer(np.array([[[1.0], [2.0], [3.0]]]))[0, :, 0])
+    [1. 1. 2. 2. 3. 3.]
     """
 
     rank = 1
@@ -352,10 +382,16 @@ class Conv2DTranspose(FlatTransposedConvolution):
     """Transposed convolution of images, which makes them larger: what the gradient of a `Conv2D`
     does.
 
+    The kernel is (*kernel_size, filters, channels).
+
     Args:
-        filters, kernel_size, strides, padding, data_format, dilation_rate: as of `Conv2D`.
+        filters, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
+            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint: as for `Conv2D`.
         output_padding: extra size on one side, less than `strides`; None: with "same" padding the
             output has the size of the input * strides.
+    Raises:
+        ValueError: `output_padding` of `strides` or more, or sizes that do not fit each other.
 
     >>> import numpy as np
     >>> Conv2DTranspose(8, 3, strides=2, padding="same")(np.ones((2, 7, 7, 4))).shape
@@ -367,7 +403,15 @@ class Conv2DTranspose(FlatTransposedConvolution):
 
 @layer("keras.layers", "keras.layers.Convolution3DTranspose")
 class Conv3DTranspose(TransposedConvolution):
-    """Transposed convolution of volumes or video. Arguments as of `Conv2DTranspose`.
+    """Transposed convolution of volumes or video: (batch, depth, height, width, channels) ->
+    (batch, *larger sizes, filters).
+
+    Args:
+        data_format: "channels_last", or "channels_first" for
+            (batch, channels, depth, height, width).
+        filters, kernel_size, strides, padding, output_padding, dilation_rate, activation, use_bias,
+            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint: as for `Conv2DTranspose`.
 
     >>> import numpy as np
     >>> Conv3DTranspose(2, 2, strides=2)(np.ones((2, 3, 4, 4, 1))).shape
@@ -435,7 +479,14 @@ class ChannelByChannel(BaseConvolution):
 
 @layer("keras.layers")
 class DepthwiseConv1D(ChannelByChannel):
-    """Convolution over time of each channel on its own. Arguments as of `DepthwiseConv2D`.
+    """Convolution over time of each channel on its own: (batch, time, channels) -> (batch, new
+    time, channels * depth_multiplier).
+
+    Args:
+        data_format: "channels_last", or "channels_first" for (batch, channels, time).
+        kernel_size, strides, padding, depth_multiplier, dilation_rate, activation, use_bias,
+            depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
+            activity_regularizer, depthwise_constraint, bias_constraint: as for `DepthwiseConv2D`.
 
     >>> import numpy as np
     >>> DepthwiseConv1D(3, depth_multiplier=2)(np.ones((2, 10, 5))).shape
@@ -449,9 +500,15 @@ class DepthwiseConv1D(ChannelByChannel):
 class DepthwiseConv2D(ChannelByChannel):
     """Convolution of each channel of images on its own: nothing mixes the channels.
 
+    The kernel is (*kernel_size, channels, depth_multiplier).
+
     Args:
-        kernel_size, strides, padding, data_format, dilation_rate: as of `Conv2D`.
+        kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias: as for
+            `Conv2D`; strides and dilation_rate may both be larger than 1.
         depth_multiplier: how many output channels come from each input channel.
+        depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
+            activity_regularizer, depthwise_constraint, bias_constraint: as for `Dense`, the
+            kernel's by the name "depthwise".
 
     >>> import numpy as np
     >>> DepthwiseConv2D(3, padding="same")(np.ones((2, 8, 8, 5))).shape
@@ -515,8 +572,15 @@ class Separable(BaseConvolution):
 
 @layer("keras.layers", "keras.layers.SeparableConvolution1D")
 class SeparableConv1D(Separable):
-    """Convolution over time of each channel on its own, then a mix of the channels. Arguments as of
-    `SeparableConv2D`.
+    """Convolution over time of each channel on its own, then a mix of the channels: (batch,
+    time, channels) -> (batch, new time, filters).
+
+    Args:
+        data_format: "channels_last", or "channels_first" for (batch, channels, time).
+        filters, kernel_size, strides, padding, dilation_rate, depth_multiplier, activation,
+            use_bias, depthwise_initializer, pointwise_initializer, bias_initializer,
+            depthwise_regularizer, pointwise_regularizer, bias_regularizer, activity_regularizer,
+            depthwise_constraint, pointwise_constraint, bias_constraint: as for `SeparableConv2D`.
 
     >>> import numpy as np
     >>> SeparableConv1D(4, 3)(np.ones((2, 10, 5))).shape
@@ -533,7 +597,11 @@ class SeparableConv2D(Separable):
     Args:
         filters: the number of output channels.
         kernel_size, strides, padding, data_format, dilation_rate, depth_multiplier: of the first
-            step, as of `DepthwiseConv2D`.
+            step, as for `DepthwiseConv2D`.
+        activation, use_bias: of the second step, as for `Conv2D`.
+        depthwise_initializer, pointwise_initializer, bias_initializer, depthwise_regularizer,
+            pointwise_regularizer, bias_regularizer, activity_regularizer, depthwise_constraint,
+            pointwise_constraint, bias_constraint: as for `Dense`, for the kernels of the two steps.
 
     Chollet 2016, arXiv:1610.02357.
 

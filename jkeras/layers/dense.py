@@ -30,20 +30,30 @@ from jkeras.kernel.spec import Spec, Weight
 
 @layer("keras.layers")
 class Dense(CalibratedLayer, announces_compute_dtype=True, is_batchwise=True):
-    """Affine map of the last axis, then an activation: (..., in) -> (..., units).
+    """Affine map of the last axis, then an activation: `activation(x @ kernel + bias)`, (..., in)
+    -> (..., units).
+
+    The kernel is (in, units), the bias (units,).
 
     Args:
         units: size of the output's last axis.
         activation: function of the result, by default none.
         use_bias: whether a vector is added.
+        kernel_initializer, bias_initializer: what makes the first values of a weight: a name, a
+            config or an initializer.
+        kernel_regularizer, bias_regularizer: function of a weight whose value is added to the loss.
+        activity_regularizer: the same of the output; its value is divided by the batch size.
+        kernel_constraint, bias_constraint: function that a weight goes through after each update.
         lora_rank, lora_alpha: if set, the kernel is frozen and a low-rank addition is trained;
             see `enable_lora`, which takes an alpha that is not the rank (the one set here counts
             for nothing, as in Keras).
         quantization_config: how the kernel is stored in few bits; see `quantize`.
+    Raises:
+        ValueError: `units` that is no positive integer.
 
     >>> import numpy as np
-    >>> Dense(3, activation="relu")(np.ones((2, 5))).shape
-    (2, 3)
+    >>> print(Dense(2, kernel_initializer="ones", bias_initializer="ones")(np.ones((1, 5))))
+    [[6. 6.]]
     """
 
     units: int

@@ -71,11 +71,16 @@ class Dropout(_Noise):
         rate: the share of entries that are dropped.
         noise_shape: shape of the random mask, 1 where an axis shares it, None where it is the
             input's.
-        seed: integer.
+        seed: integer; None: at random.
+    Raises:
+        ValueError: a rate outside [0, 1], or a `noise_shape` that is not of positive integers and
+            None.
 
     >>> import numpy as np
     >>> print(Dropout(0.5)(np.ones(3)))
     [1. 1. 1.]
+    >>> print(Dropout(0.5, seed=0)(np.ones(5), training=True))
+    [0. 0. 2. 2. 0.]
     """
 
     rate: float
@@ -141,9 +146,16 @@ class SpatialDropout1D(_SpatialDropout):
     """Dropout of whole channels: in training a channel is 0 at all steps, or scaled: (batch, time,
     channels).
 
+    Tompson et al. 2014, arXiv:1411.4280.
+
+    Args:
+        rate: the share of channels that are dropped, in [0, 1].
+        seed: integer.
+
     >>> import numpy as np
-    >>> SpatialDropout1D(0.5)(np.ones((2, 4, 3)), training=True).shape
-    (2, 4, 3)
+    >>> print(SpatialDropout1D(0.5, seed=0)(np.ones((1, 2, 5)), training=True)[0])
+    [[0. 0. 2. 2. 0.]
+     [0. 0. 2. 2. 0.]]
     """
 
     data_format = "channels_last"
@@ -183,6 +195,10 @@ class _MapDropout(_SpatialDropout):
 class SpatialDropout2D(_MapDropout):
     """Dropout of whole feature maps: (batch, height, width, channels), or channels first.
 
+    Args:
+        rate, seed: as for `SpatialDropout1D`.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+
     >>> import numpy as np
     >>> SpatialDropout2D(0.5)(np.ones((2, 4, 4, 3)), training=True).shape
     (2, 4, 4, 3)
@@ -194,6 +210,11 @@ class SpatialDropout2D(_MapDropout):
 @layer("keras.layers", arguments="rate, data_format, seed, name, dtype", init=False)
 class SpatialDropout3D(_MapDropout):
     """Dropout of whole feature volumes: (batch, depth, height, width, channels), or channels first.
+
+    Args:
+        rate, seed: as for `SpatialDropout1D`.
+        data_format: "channels_last", or "channels_first" for
+            (batch, channels, depth, height, width).
 
     >>> import numpy as np
     >>> SpatialDropout3D(0.5)(np.ones((1, 2, 4, 4, 3)), training=True).shape
@@ -208,6 +229,10 @@ class GaussianDropout(_Noise):
     """In training multiplies by noise of mean 1 and standard deviation `sqrt(rate / (1 - rate))`.
 
     It has the first two moments of dropout (Srivastava et al. 2014, JMLR).
+
+    Args:
+        rate: of the dropout that it stands for, in [0, 1).
+        seed: integer.
 
     >>> import numpy as np
     >>> print(GaussianDropout(0.5)(np.ones(3)))
@@ -230,6 +255,7 @@ class GaussianNoise(_Noise):
 
     Args:
         stddev: standard deviation of the noise, in [0, 1].
+        seed: integer.
 
     >>> import numpy as np
     >>> print(GaussianNoise(0.5)(np.ones(3)))

@@ -37,17 +37,23 @@ class EinsumDense(CalibratedLayer, announces_compute_dtype=True):
     kernel) + bias)`.
 
     Args:
-        gptq_unpacked_column_size: of a kernel that GPTQ packed, the number of its columns before;
-            files have it.
         equation: such as "abc,cd->abd"; its first operand is the input, "..." stands for batch
             axes.
         output_shape: shape of the output without the batch axis; None where it follows from the
             input.
         bias_axes: letters of the output's axes that have a bias, such as "d"; None: no bias.
+        activation: function of the result, by default none.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            kernel_constraint, bias_constraint, quantization_config: as for `Dense`.
+        lora_rank, lora_alpha: if set, the kernel is frozen and a low-rank addition is trained; see
+            `enable_lora`.
+        gptq_unpacked_column_size: of a kernel that GPTQ packed, the number of its columns before;
+            files have it.
 
     >>> import numpy as np
-    >>> EinsumDense("abc,cd->abd", output_shape=(None, 4), bias_axes="d")(np.ones((2, 3, 5))).shape
-    (2, 3, 4)
+    >>> layer = EinsumDense("ab,bc->ac", output_shape=2, bias_axes="c", kernel_initializer="ones")
+    >>> print(layer(np.array([[1.0, 2.0, 3.0]])), layer.kernel.shape, layer.bias.shape)
+    [[6. 6.]] (3, 2) (2,)
     """
 
     equation: str

@@ -164,12 +164,15 @@ class Embedding(_Table):
         output_dim: size of a vector.
         mask_zero: whether id 0 is padding, which layers further on leave out.
         weights: array (input_dim, output_dim), or a list of it: the table to start from.
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint, activity_regularizer,
+            quantization_config: as for `Dense`, for the table.
         lora_rank, lora_alpha: if set, the table is frozen and a low-rank addition is trained; see
             `enable_lora`.
 
     >>> import numpy as np
-    >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
-    (1, 3, 4)
+    >>> print(Embedding(3, 2, weights=np.array([[0.0, 1], [2, 3], [4, 5]]))(np.array([2, 0])))
+    [[4. 5.]
+     [0. 1.]]
     """
 
     if typing.TYPE_CHECKING:
@@ -217,7 +220,9 @@ class ReversibleEmbedding(_Table):
     (..., input_dim).
 
     Args:
-        input_dim, output_dim, mask_zero, weights, lora_rank, lora_alpha: as for `Embedding`.
+        input_dim, output_dim, embeddings_initializer, embeddings_regularizer,
+            embeddings_constraint, mask_zero, weights, lora_rank, lora_alpha, activity_regularizer,
+            quantization_config: as for `Embedding`.
         tie_weights: whether the way back uses the same table (transposed) or a table of its own.
         reverse_dtype: dtype of the way back.
         logit_soft_cap: c in `c * tanh(scores / c)`, which bounds the scores.

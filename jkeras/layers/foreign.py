@@ -41,6 +41,7 @@ class TFSMLayer(Layer):
         filepath: the folder of the SavedModel.
         call_endpoint, call_training_endpoint: which of its functions would run outside of training,
             and in it.
+        trainable: whether its weights would be trained.
     Raises:
         NotImplementedError: always.
 

@@ -58,6 +58,8 @@ class RandomBrightness(ColorLayer):
         factor: range of the number, in shares of the range of the values, within [-1, 1].
         value_range: the range of the values, which results are clipped to.
         seed: integer.
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
     >>> print(RandomBrightness((0.1, 0.1))(np.zeros((1, 1, 1, 3)), training=True).ravel())
@@ -82,10 +84,13 @@ class RandomContrast(ColorLayer):
             number f is (0, f).
         value_range: the range of the values, which results are clipped to.
         seed: integer.
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
-    >>> print(RandomContrast(0.0)(np.full((1, 1, 1, 3), 7.0), training=True).ravel())
-    [7. 7. 7.]
+    >>> image = np.array([[[[100.0], [150.0], [200.0]]]])
+    >>> print(RandomContrast((0.5, 0.0), seed=0)(image, training=True).ravel().round())
+    [ 76. 150. 224.]
     """
 
     factor: typed.Factor
@@ -136,10 +141,14 @@ class RandomHue(_HSV):
         factor: range of the turn, within [0, 1]; 1 is half of the color circle.
         value_range: the range of the values.
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
-    >>> RandomHue(0.2, seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> red = np.array([[[[255.0, 0.0, 0.0]]]])
+    >>> print(RandomHue((1.0, 1.0), seed=0)(red, training=True).ravel().round())
+    [  0. 255. 255.]
     """
 
     _ranges = {"factor": (0, 1)}
@@ -166,10 +175,14 @@ class RandomSaturation(_HSV):
         factor: range of f, within [-1, 1].
         value_range: the range of the values.
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
-    >>> RandomSaturation((0.4, 0.6), seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> image = np.array([[[[200.0, 100.0, 100.0]]]])
+    >>> print(RandomSaturation((0.0, 0.0))(image, training=True).ravel().round())
+    [200. 200. 200.]
     """
 
     _plane = 1
@@ -195,10 +208,14 @@ class RandomColorDegeneration(FormattedColorLayer):
         factor: range of the share of gray, within [-1, 1]; negative makes colors stronger.
         value_range: the range of the values, which results are clipped to.
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
-    >>> RandomColorDegeneration(0.5, seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> image = np.array([[[[200.0, 100.0, 100.0]]]])
+    >>> print(RandomColorDegeneration((0.5, 0.5))(image, training=True).ravel().round())
+    [165. 115. 115.]
     """
 
     _keys_at_rest = 1
@@ -215,6 +232,9 @@ class RandomPosterization(FormattedColorLayer):
         factor: range of the number of bits, from 1 to 8.
         value_range: the range of the values.
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
     >>> images = np.array([[[[100.0, 200.0, 255.0]]]])
@@ -250,6 +270,9 @@ class RandomGrayscale(ImageLayer):
     Args:
         factor: probability of that, for each image.
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
     >>> images = np.array([[[[100.0, 0.0, 0.0]]]])
@@ -296,6 +319,9 @@ class RandomInvert(ColorLayer):
         factor: range of the probability that an image is changed.
         value_range: the range of the values.
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
     >>> print(RandomInvert((1.0, 1.0))(np.full((1, 1, 1, 3), 55.0), training=True).ravel())
@@ -324,6 +350,8 @@ class Solarization(ImageLayer):
             number f is (0, f).
         value_range: the range of the values.
         seed: integer.
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
     >>> print(Solarization()(np.array([[[[0.0, 100.0, 255.0]]]]), training=True).ravel())
@@ -371,6 +399,9 @@ class RandomColorJitter(ImageLayer):
             RandomBrightness and so on; None leaves that out.
         value_range: the range of the values.
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
     >>> layer = RandomColorJitter(brightness_factor=0.2, hue_factor=0.1, seed=3)

@@ -23,10 +23,17 @@ class RandomSharpness(FormattedColorLayer):
         factor: range of the strength, within [0, 1]: 0 blurs, 0.5 changes nothing, 1 sharpens.
         value_range: the range of the values, which results are clipped to.
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
-    >>> print(RandomSharpness((0.5, 0.5))(np.ones((1, 2, 2, 1)), training=True).ravel())
-    [1. 1. 1. 1.]
+    >>> image = np.zeros((1, 3, 3, 1))
+    >>> image[0, 1, 1] = 130.0
+    >>> print(RandomSharpness((0.0, 0.0))(image, training=True)[0, :, :, 0])
+    [[10. 10. 10.]
+     [10. 50. 10.]
+     [10. 10. 10.]]
     """
 
     _rests = False
@@ -50,10 +57,18 @@ class RandomGaussianBlur(ImageLayer):
         sigma: range of the standard deviation, within [0, 1]; one is drawn for each axis.
         value_range: the range of the values, which results are clipped to.
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
-    >>> RandomGaussianBlur(seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> image = np.zeros((1, 3, 3, 1))
+    >>> image[0, 1, 1] = 100.0
+    >>> layer = RandomGaussianBlur((1.0, 1.0), sigma=(0.5, 0.5))
+    >>> print(layer(image, training=True)[0, :, :, 0].round())
+    [[ 1.  8.  1.]
+     [ 8. 62.  8.]
+     [ 1.  8.  1.]]
     """
 
     factor: Factor = 1.0
@@ -131,10 +146,17 @@ class RandomErasing(ImageLayer):
         fill_value: a number or one for each of three channels; None: noise.
         value_range: the range of the values, which fillings are clipped to.
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
-    >>> RandomErasing(seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> layer = RandomErasing((1.0, 1.0), scale=(0.3, 0.3), fill_value=0.0, seed=3)
+    >>> print(layer(np.ones((1, 4, 4, 3)), training=True)[0, :, :, 0])
+    [[1. 1. 1. 1.]
+     [1. 1. 0. 0.]
+     [1. 1. 0. 0.]
+     [1. 1. 1. 1.]]
     """
 
     factor: Factor = 1.0
@@ -216,6 +238,7 @@ class Equalization(ImageLayer):
     Args:
         value_range: the range of the values.
         bins: of the histogram.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
 
     >>> import numpy as np
     >>> print(Equalization()(np.array([[[[100.0], [101.0], [102.0]]]]), training=True).ravel())
@@ -254,6 +277,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         clip_limit: the most that a bin may hold, in mean bin contents; what is above is spread over
             all bins; 0: no limit.
         tile_grid_size: the number of tiles, (down, across).
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
 
     >>> import numpy as np
     >>> layer = ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(2, 2))

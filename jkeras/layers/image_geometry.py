@@ -30,10 +30,15 @@ class RandomFlip(ImageLayer):
     Args:
         mode: "horizontal", "vertical" or "horizontal_and_vertical" (both at once).
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
 
     >>> import numpy as np
-    >>> RandomFlip("horizontal", seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> images = np.tile(np.arange(3.0)[:, None], (4, 1, 1, 1))
+    >>> print(RandomFlip("horizontal", seed=3)(images, training=True)[:, 0, :, 0])
+    [[0. 1. 2.]
+     [2. 1. 0.]
+     [0. 1. 2.]
+     [0. 1. 2.]]
     """
 
     mode: typing.Literal["horizontal", "vertical", "horizontal_and_vertical"] = (
@@ -139,10 +144,15 @@ class RandomRotation(_Warp):
         fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`) or "nearest".
         interpolation: "nearest" or "bilinear".
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
-    >>> RandomRotation(0.1, seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> image = np.arange(4.0).reshape(1, 2, 2, 1)
+    >>> print(RandomRotation((0.25, 0.25))(image, training=True)[0, :, :, 0].round())
+    [[1. 3.]
+     [0. 2.]]
     """
 
     factor: Factor
@@ -174,10 +184,15 @@ class RandomTranslation(_Warp):
         fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`) or "nearest".
         interpolation: "nearest" or "bilinear".
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
-    >>> RandomTranslation(0.1, (0.0, 0.2), seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> image = np.arange(1.0, 5.0).reshape(1, 1, 4, 1)
+    >>> layer = RandomTranslation(0.0, (0.5, 0.5), fill_mode="constant")
+    >>> print(layer(image, training=True).ravel())
+    [0. 0. 1. 2.]
     """
 
     height_factor: Factor
@@ -215,10 +230,17 @@ class RandomZoom(RandomTranslation):
         fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`) or "nearest".
         interpolation: "nearest" or "bilinear".
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
-    >>> RandomZoom((-0.2, 0.0), seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> layer = RandomZoom((1.0, 1.0), fill_mode="constant")
+    >>> print(layer(np.ones((1, 4, 4, 1)), training=True)[0, :, :, 0])
+    [[0. 0. 0. 0.]
+     [0. 1. 1. 0.]
+     [0. 1. 1. 0.]
+     [0. 0. 0. 0.]]
     """
 
     width_factor: Factor | None = None
@@ -263,10 +285,16 @@ class RandomShear(_Warp):
         interpolation: "nearest" or "bilinear".
         fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`) or "nearest".
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
-    >>> RandomShear(0.2, 0.1, seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> layer = RandomShear((1.0, 1.0), fill_mode="constant", seed=3)
+    >>> print(layer(np.ones((1, 3, 3, 1)), training=True)[0, :, :, 0])
+    [[1. 1. 1.]
+     [0. 1. 1.]
+     [0. 0. 1.]]
     """
 
     x_factor: Factor = 0.0
@@ -308,6 +336,9 @@ class RandomPerspective(_Warp):
         interpolation: "nearest" or "bilinear".
         fill_value: what lies outside.
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
     >>> RandomPerspective(seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
@@ -362,6 +393,9 @@ class RandomElasticTransform(ImageLayer):
             "mirror".
         value_range: the range of the values, which results are clipped to.
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     >>> import numpy as np
     >>> RandomElasticTransform(seed=3)(np.ones((2, 8, 8, 3)), training=True).shape

@@ -37,13 +37,16 @@ class MixUp(ImageLayer):
     Args:
         alpha: parameter of the Beta distribution of the weight.
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
 
     arXiv:1710.09412
 
     >>> import numpy as np
     >>> batch = {"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}
-    >>> MixUp(seed=3)(batch, training=True)["labels"].shape
-    (2, 2)
+    >>> labels = MixUp(alpha=1.0, seed=3)(batch, training=True)["labels"]
+    >>> print(np.asarray(labels).round(2))
+    [[0.64 0.36]
+     [0.17 0.83]]
     """
 
     alpha: float = 0.2
@@ -86,13 +89,17 @@ class CutMix(ImageLayer):
         factor: range of the parameter of the Beta distribution of the rectangle's area, within [0,
             1].
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     arXiv:1905.04899
 
     >>> import numpy as np
     >>> batch = {"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}
-    >>> CutMix(seed=3)(batch, training=True)["labels"].shape
-    (2, 2)
+    >>> print(np.round(CutMix(seed=3)(batch, training=True)["labels"], 2))
+    [[0.83 0.17]
+     [0.38 0.62]]
     """
 
     factor: Factor = 1.0
@@ -210,6 +217,9 @@ class RandAugment(_Chained):
         factor: range of their strength, within [0, 1].
         interpolation: "nearest" or "bilinear".
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     arXiv:1909.13719
 
@@ -282,6 +292,9 @@ class AugMix(_Chained):
         all_ops: whether brightness, contrast, color and sharpness are among them.
         interpolation: "nearest" or "bilinear".
         seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a factor outside its range.
 
     arXiv:1912.02781
 

@@ -46,15 +46,17 @@ class Resizing(_Sized):
     """Images of the size `height` times `width`, in their dtype.
 
     Args:
+        height, width: size of the result, in pixels.
         fill_mode: how padding is filled: only "constant", with `fill_value`.
         interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
         crop_to_aspect_ratio, pad_to_aspect_ratio: whether to crop, or pad with `fill_value`,
             instead of distorting.
         antialias: whether to blur before making images smaller.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
 
     >>> import numpy as np
-    >>> Resizing(4, 6)(np.ones((2, 8, 8, 3))).shape
-    (2, 4, 6, 3)
+    >>> print(Resizing(1, 2)(np.array([[[[0.0], [2.0], [4.0], [8.0]]]])).ravel())
+    [1. 6.]
     """
 
     height: int
@@ -101,9 +103,14 @@ class CenterCrop(_Sized):
     """The middle of images, `height` times `width`. Smaller images are cropped to the aspect ratio
     and resized.
 
+    Args:
+        height, width: size of the result, in pixels.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+
     >>> import numpy as np
-    >>> CenterCrop(2, 3)(np.ones((2, 8, 8, 3))).shape
-    (2, 2, 3, 3)
+    >>> print(CenterCrop(2, 2)(np.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0])
+    [[ 5.  6.]
+     [ 9. 10.]]
     """
 
     height: int
@@ -134,9 +141,16 @@ class RandomCrop(_Sized):
     stay as they are, although the layer announces the size `height` times `width`, as in Keras: use
     CenterCrop or Resizing there.
 
+    Args:
+        height, width: size of the window, in pixels.
+        seed: integer.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+
     >>> import numpy as np
-    >>> RandomCrop(2, 3)(np.ones((2, 8, 8, 3)), training=True).shape
-    (2, 2, 3, 3)
+    >>> images = np.arange(16.0).reshape(1, 4, 4, 1)
+    >>> print(RandomCrop(2, 2, seed=1)(images, training=True)[0, :, :, 0])
+    [[2. 3.]
+     [6. 7.]]
     """
 
     height: int

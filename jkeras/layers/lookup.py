@@ -637,8 +637,23 @@ def batches_of(data: Any, where: str, steps: int | None = None) -> Iterator[Any]
 class StringLookup(IndexLookup):
     """Texts as their numbers in a vocabulary, or back.
 
-    Args: see `IndexLookup`.
+    Args:
+        max_tokens: size of the vocabulary, the numbers of the mask and of unknown tokens included;
+            None: no limit.
+        num_oov_indices: how many numbers there are for unknown texts; with 0 one is an error, with
+            more than 1 they are hashed.
+        mask_token: the one for "nothing here", which has the number 0; None: no such.
+        oov_token: what `invert` gives for unknown numbers.
+        vocabulary: the known texts, or the name of a file with one in each line; else `adapt`
+            learns them.
+        idf_weights: for "tf_idf": a weight for each entry of the vocabulary.
+        invert: from numbers to texts.
+        output_mode: "int"; or rows as `CategoryEncoding` makes them: "one_hot", "multi_hot",
+            "count", or "tf_idf", counts times weights.
+        pad_to_max_tokens: rows are `max_tokens` long even if the vocabulary is smaller.
+        sparse: only False.
         encoding: of bytes.
+        salt: key of the hash of unknown texts, with `num_oov_indices` above 1.
 
     >>> layer = StringLookup(vocabulary=["a", "b"])
     >>> layer([["b", "a", "?"]]).tolist(), layer.get_vocabulary()
@@ -677,8 +692,24 @@ class StringLookup(IndexLookup):
 class IntegerLookup(IndexLookup):
     """Whole numbers as their indices in a vocabulary, or back.
 
-    Args: see `IndexLookup`.
+    Args:
+        max_tokens: size of the vocabulary, the numbers of the mask and of unknown tokens included;
+            None: no limit.
+        num_oov_indices: how many numbers there are for unknown numbers; with 0 one is an error,
+            with more than 1 they are hashed.
+        mask_token: the one for "nothing here", which has the number 0; None: no such.
+        oov_token: what `invert` gives for unknown numbers.
+        vocabulary: the known numbers, or the name of a file with one in each line; else `adapt`
+            learns them.
+        idf_weights: for "tf_idf": a weight for each entry of the vocabulary.
+        invert: from numbers to what they stand for.
+        output_mode: "int"; or rows as `CategoryEncoding` makes them: "one_hot", "multi_hot",
+            "count", or "tf_idf", counts times weights.
+        pad_to_max_tokens: rows are `max_tokens` long even if the vocabulary is smaller.
+        sparse: only False.
         vocabulary_dtype: only "int64".
+        oov_method: how unknown numbers are spread over `num_oov_indices`: "floormod" or "farmhash".
+        salt: key of the hash.
 
     >>> IntegerLookup(vocabulary=[12, 36, 1138])(np.array([36, 12, 7])).tolist()
     [2, 1, 0]

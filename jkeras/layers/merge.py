@@ -165,8 +165,8 @@ class Subtract(Merge):
     """The first of two inputs minus the second.
 
     >>> import numpy as np
-    >>> print(Subtract()([np.ones(2), np.ones(2)]))
-    [0. 0.]
+    >>> print(Subtract()([np.full(2, 3.0), np.ones(2)]))
+    [2. 2.]
     """
 
     def check(self, shapes: list[tuple[Any, ...]]) -> None:
@@ -252,8 +252,8 @@ class Concatenate(Merge):
         axis: the axis along which they are put; its size is the sum of theirs.
 
     >>> import numpy as np
-    >>> Concatenate()([np.ones((2, 3)), np.ones((2, 4))]).shape
-    (2, 7)
+    >>> print(Concatenate()([np.array([[1.0, 2.0]]), np.array([[3.0]])]))
+    [[1. 2. 3.]]
     """
 
     axis: int = -1
@@ -400,7 +400,13 @@ def _function_of(cls: type[Layer], example: str, shown: str) -> Function:
         return cls(**kwargs)(inputs)
 
     merge.__name__ = merge.__qualname__ = name = cls.__name__.lower()
-    merge.__doc__ = f"""`{cls.__name__}(**kwargs)(inputs)`.
+    merge.__doc__ = f"""`{cls.__name__}(**kwargs)(inputs)`, entry by entry.
+
+    Args:
+        inputs: list of arrays or symbolic tensors, whose shapes broadcast to each other.
+        kwargs: of the layer, such as `name`.
+    Returns:
+        one array, of the shape that they broadcast to.
 
     >>> import numpy as np
     >>> print({name}({example}))
@@ -410,7 +416,7 @@ def _function_of(cls: type[Layer], example: str, shown: str) -> Function:
 
 
 add = _function_of(Add, "[np.ones(2), np.ones(2)]", "[2. 2.]")
-subtract = _function_of(Subtract, "[np.ones(2), np.ones(2)]", "[0. 0.]")
+subtract = _function_of(Subtract, "[np.full(2, 3.0), np.ones(2)]", "[2. 2.]")
 multiply = _function_of(Multiply, "[np.full(2, 3.0), np.full(2, 2.0)]", "[6. 6.]")
 average = _function_of(Average, "[np.ones(2), np.zeros(2)]", "[0.5 0.5]")
 maximum = _function_of(Maximum, "[np.ones(2), np.zeros(2)]", "[1. 1.]")
@@ -419,21 +425,35 @@ minimum = _function_of(Minimum, "[np.ones(2), np.zeros(2)]", "[0. 0.]")
 
 @public("keras.layers.concatenate")
 def concatenate(inputs: "Sequence[TensorLike]", axis: int = -1, **kwargs: Any) -> jax.Array:
-    """`Concatenate(axis, **kwargs)(inputs)`.
+    """The inputs one after the other along an axis: `Concatenate(axis, **kwargs)(inputs)`.
+
+    Args:
+        inputs: list of arrays or symbolic tensors, whose other sizes are equal.
+        axis: the axis along which they are put.
+        kwargs: of the layer, such as `name`.
+    Returns:
+        one array, whose size along `axis` is the sum of theirs.
 
     >>> import numpy as np
-    >>> concatenate([np.ones((2, 3)), np.ones((2, 4))]).shape
-    (2, 7)
+    >>> print(concatenate([np.array([[1.0, 2.0]]), np.array([[3.0]])]))
+    [[1. 2. 3.]]
     """
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
 @public("keras.layers.dot")
 def dot(inputs: "Sequence[TensorLike]", axes: "PerAxis" = -1, **kwargs: Any) -> jax.Array:
-    """`Dot(axes, **kwargs)(inputs)`.
+    """The dot product of two inputs along one axis of each: `Dot(axes, **kwargs)(inputs)`.
+
+    Args:
+        inputs: list of two arrays or symbolic tensors.
+        axes: as for `Dot`.
+        kwargs: of the layer: `normalize`, `name`, `dtype`.
+    Returns:
+        (batch, *a, *b) for inputs (batch, *a, n) and (batch, n, *b); (batch, 1) for two vectors.
 
     >>> import numpy as np
-    >>> dot([np.ones((2, 3)), np.ones((2, 3))]).shape
-    (2, 1)
+    >>> print(dot([np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])]))
+    [[11.]]
     """
     return Dot(axes=axes, **kwargs)(inputs)

@@ -41,6 +41,9 @@ class MixtureOfExperts(Layer):
             batch; of inputs (batch, features), of the batch. What is left over gets nothing from
             it, and shapes do not depend on the router, so that devices exchange tokens.
         normalize_weights: whether the weights of a token's experts sum to 1.
+        router_initializer, kernel_initializer, bias_initializer, kernel_regularizer,
+            bias_regularizer, kernel_constraint, bias_constraint: as for `Dense`, for the router's
+            kernel, and the kernels and biases of the networks.
         load_balancing_loss, router_z_loss: factors of these losses, see `layers.routing`.
 
     Call arguments:

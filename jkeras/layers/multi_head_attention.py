@@ -586,6 +586,9 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
         activity_regularizer: penalty on the projections.
         use_gate: multiply the heads by a sigmoid of a projection of the query.
         seed: of the dropout.
+        use_bias: whether the projections add a vector.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            kernel_constraint, bias_constraint: as for `Dense`, for each projection.
     Call arguments:
         query, value, key: the key is the value by default.
         attention_mask: (batch, target, source), True where a target may look.
@@ -725,6 +728,8 @@ class GroupedQueryAttention(GroupedNames, HeadedAttention):
         head_dim: size of a head.
         num_query_heads: a multiple of `num_key_value_heads`, which is the number of groups.
         sliding_window, flash_attention, use_gate: as in `MultiHeadAttention`.
+        use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint: as for `MultiHeadAttention`.
     Raises:
         ValueError: the groups do not divide the heads.
 

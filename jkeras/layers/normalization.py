@@ -135,11 +135,17 @@ class BatchNormalization(StatefulLayer, ScaleAndShift, is_for_training_alone=Tru
     momentum * moving + (1 - momentum) * batch`. At inference, and always where the layer is frozen
     (`trainable = False`), the moving ones are used. Masked positions count for nothing in the
     statistics.
+
     Ioffe and Szegedy 2015, arXiv:1502.03167; with `renorm`: Ioffe 2017, arXiv:1702.03275.
 
     Args:
         momentum: share of the old value in the moving mean and variance.
         axis: the features' axis.
+        epsilon: added to the variance.
+        center, scale: whether there are a beta and a gamma.
+        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer,
+            beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: as for `Dense`,
+            for these weights.
         renorm: correct the batch's statistics towards the moving ones in training.
         renorm_clipping: dict of "rmin", "rmax" and "dmax", limits of the correction; what is
             missing is no limit.
@@ -364,6 +370,10 @@ class LayerNormalization(ScaleAndShift):
     Args:
         axis: an axis or a list of axes, by default the last; gamma and beta have their sizes.
         rms_scaling: deprecated: x / sqrt(variance + epsilon) * gamma. Use `RMSNormalization`.
+        epsilon: added to the variance.
+        center, scale: whether there are a beta and a gamma.
+        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
+            gamma_constraint: as for `Dense`, for these weights.
     Raises:
         TypeError: `axis` is neither an int nor a list of them.
 
@@ -420,6 +430,10 @@ class GroupNormalization(ScaleAndShift):
         groups: their number, a divisor of that of the channels; -1: a group for each channel
             (instance normalization); 1: all channels in one (layer normalization).
         axis: the channels' axis.
+        epsilon: added to the variance.
+        center, scale: whether there are a beta and a gamma.
+        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
+            gamma_constraint: as for `Dense`, for these weights.
     Raises:
         ValueError: `groups` is not positive or -1, or does not divide the channels.
 
@@ -509,6 +523,7 @@ class RMSNormalization(Layer, announces_compute_dtype=True, is_batchwise=True):
 
     Args:
         axis: an axis or a list of axes; `scale` has their sizes.
+        epsilon: added to the mean square.
 
     >>> import numpy as np
     >>> print(np.round(RMSNormalization()(np.array([[3.0, -3.0]])), 2))

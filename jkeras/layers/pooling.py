@@ -86,7 +86,9 @@ ARGUMENTS = "pool_size strides padding data_format name"
 class MaxPooling1D(MaxPooling):
     """The maximum of each window in time: (batch, time, channels) -> (batch, windows, channels).
 
-    Arguments as of `MaxPooling2D`.
+    Args:
+        pool_size, strides, padding: as for `MaxPooling2D`.
+        data_format: "channels_last", or "channels_first" for (batch, channels, time).
 
     >>> import numpy as np
     >>> MaxPooling1D(2)(np.arange(6.0).reshape(1, 6, 1))[0, :, 0]
@@ -109,6 +111,8 @@ class MaxPooling2D(MaxPooling):
         strides: from one window to the next; by default windows do not overlap.
         padding: "valid" (whole windows only) or "same" (windows at the edge are cut).
         data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: with "valid" padding, an input that is smaller than a window.
 
     >>> import numpy as np
     >>> MaxPooling2D()(np.ones((2, 28, 28, 8))).shape
@@ -120,7 +124,12 @@ class MaxPooling2D(MaxPooling):
 
 @layer("keras.layers", "keras.layers.MaxPool3D", arguments=ARGUMENTS)
 class MaxPooling3D(MaxPooling):
-    """The maximum of each window of volumes or video. Arguments as of `MaxPooling2D`.
+    """The maximum of each window of volumes or video.
+
+    Args:
+        pool_size, strides, padding: as for `MaxPooling2D`.
+        data_format: "channels_last", or "channels_first" for
+            (batch, channels, depth, height, width).
 
     >>> import numpy as np
     >>> MaxPooling3D((1, 2, 2))(np.ones((2, 5, 8, 8, 3))).shape
@@ -135,7 +144,9 @@ class MaxPooling3D(MaxPooling):
 class AveragePooling1D(AveragePooling):
     """The mean of each window in time: (batch, time, channels) -> (batch, windows, channels).
 
-    Arguments as of `AveragePooling2D`.
+    Args:
+        pool_size, strides, padding: as for `MaxPooling2D`.
+        data_format: "channels_last", or "channels_first" for (batch, channels, time).
 
     >>> import numpy as np
     >>> AveragePooling1D(2)(np.arange(6.0).reshape(1, 6, 1))[0, :, 0]
@@ -150,7 +161,8 @@ class AveragePooling2D(AveragePooling):
     """The mean of each window of images; of a window that "same" padding cuts, the mean of what is
     left.
 
-    Arguments as of `MaxPooling2D`.
+    Args:
+        pool_size, strides, padding, data_format: as for `MaxPooling2D`.
 
     >>> import numpy as np
     >>> AveragePooling2D(3, strides=2, padding="same")(np.ones((2, 28, 28, 8))).shape
@@ -160,7 +172,12 @@ class AveragePooling2D(AveragePooling):
 
 @layer("keras.layers", "keras.layers.AvgPool3D", arguments=ARGUMENTS)
 class AveragePooling3D(AveragePooling):
-    """The mean of each window of volumes or video. Arguments as of `AveragePooling2D`.
+    """The mean of each window of volumes or video.
+
+    Args:
+        pool_size, strides, padding: as for `MaxPooling2D`.
+        data_format: "channels_last", or "channels_first" for
+            (batch, channels, depth, height, width).
 
     >>> import numpy as np
     >>> AveragePooling3D(2)(np.ones((2, 4, 8, 8, 3))).shape
@@ -212,8 +229,11 @@ class GlobalAverage(GlobalPooling):
 
 @layer("keras.layers", "keras.layers.GlobalMaxPool1D")
 class GlobalMaxPooling1D(GlobalMax):
-    """The maximum over time: (batch, time, channels) -> (batch, channels). Arguments as of
-    `GlobalMaxPooling2D`.
+    """The maximum over time: (batch, time, channels) -> (batch, channels).
+
+    Args:
+        data_format: "channels_last", or "channels_first" for (batch, channels, time).
+        keepdims: as for `GlobalMaxPooling2D`.
 
     >>> import numpy as np
     >>> GlobalMaxPooling1D()(np.ones((2, 10, 3))).shape
@@ -239,7 +259,12 @@ class GlobalMaxPooling2D(GlobalMax):
 
 @layer("keras.layers", "keras.layers.GlobalMaxPool3D")
 class GlobalMaxPooling3D(GlobalMax):
-    """The maximum of each channel of volumes or video. Arguments as of `GlobalMaxPooling2D`.
+    """The maximum of each channel of volumes or video.
+
+    Args:
+        data_format: "channels_last", or "channels_first" for
+            (batch, channels, depth, height, width).
+        keepdims: as for `GlobalMaxPooling2D`.
 
     >>> import numpy as np
     >>> GlobalMaxPooling3D()(np.ones((2, 4, 8, 8, 3))).shape
@@ -254,8 +279,11 @@ class GlobalAveragePooling1D(GlobalAverage, uses_mask=True):
     """The mean over time, of the steps that the mask leaves: (batch, time, channels) -> (batch,
     channels).
 
-    Arguments as of `GlobalMaxPooling2D`; called with `mask=`, (batch, time), it leaves out the
-    steps where it is False.
+    Called with `mask=`, (batch, time), it leaves out the steps where it is False.
+
+    Args:
+        data_format: "channels_last", or "channels_first" for (batch, channels, time).
+        keepdims: as for `GlobalMaxPooling2D`.
 
     >>> import numpy as np
     >>> mask = np.array([[True, True, False]])
@@ -284,7 +312,8 @@ class GlobalAveragePooling1D(GlobalAverage, uses_mask=True):
 class GlobalAveragePooling2D(GlobalAverage):
     """The mean of each channel of images: (batch, height, width, channels) -> (batch, channels).
 
-    Arguments as of `GlobalMaxPooling2D`.
+    Args:
+        data_format, keepdims: as for `GlobalMaxPooling2D`.
 
     >>> import numpy as np
     >>> GlobalAveragePooling2D()(np.ones((2, 8, 8, 3))).shape
@@ -294,7 +323,12 @@ class GlobalAveragePooling2D(GlobalAverage):
 
 @layer("keras.layers", "keras.layers.GlobalAvgPool3D")
 class GlobalAveragePooling3D(GlobalAverage):
-    """The mean of each channel of volumes or video. Arguments as of `GlobalMaxPooling2D`.
+    """The mean of each channel of volumes or video.
+
+    Args:
+        data_format: "channels_last", or "channels_first" for
+            (batch, channels, depth, height, width).
+        keepdims: as for `GlobalMaxPooling2D`.
 
     >>> import numpy as np
     >>> GlobalAveragePooling3D(keepdims=True)(np.ones((2, 4, 8, 8, 3))).shape
@@ -359,7 +393,11 @@ class AdaptiveAverage(AdaptivePooling):
 
 @layer("keras.layers")
 class AdaptiveMaxPooling1D(AdaptiveMax):
-    """The maxima of `output_size` windows in time. Arguments as of `AdaptiveAveragePooling2D`.
+    """The maxima of `output_size` windows in time.
+
+    Args:
+        output_size: the number of windows.
+        data_format: "channels_last", or "channels_first" for (batch, channels, time).
 
     >>> import numpy as np
     >>> AdaptiveMaxPooling1D(2)(np.arange(5.0).reshape(1, 5, 1))[0, :, 0]
@@ -371,7 +409,10 @@ class AdaptiveMaxPooling1D(AdaptiveMax):
 
 @layer("keras.layers")
 class AdaptiveMaxPooling2D(AdaptiveMax):
-    """The maxima of `output_size` windows of images. Arguments as of `AdaptiveAveragePooling2D`.
+    """The maxima of `output_size` windows of images.
+
+    Args:
+        output_size, data_format: as for `AdaptiveAveragePooling2D`.
 
     >>> import numpy as np
     >>> AdaptiveMaxPooling2D((2, 3))(np.ones((2, 7, 8, 4))).shape
@@ -381,8 +422,12 @@ class AdaptiveMaxPooling2D(AdaptiveMax):
 
 @layer("keras.layers")
 class AdaptiveMaxPooling3D(AdaptiveMax):
-    """The maxima of `output_size` windows of volumes or video. Arguments as of
-    `AdaptiveAveragePooling2D`.
+    """The maxima of `output_size` windows of volumes or video.
+
+    Args:
+        output_size: the number of windows, int, or one for each spatial axis.
+        data_format: "channels_last", or "channels_first" for
+            (batch, channels, depth, height, width).
 
     >>> import numpy as np
     >>> AdaptiveMaxPooling3D(2)(np.ones((2, 5, 7, 8, 4))).shape
@@ -394,7 +439,11 @@ class AdaptiveMaxPooling3D(AdaptiveMax):
 
 @layer("keras.layers")
 class AdaptiveAveragePooling1D(AdaptiveAverage):
-    """The means of `output_size` windows in time. Arguments as of `AdaptiveAveragePooling2D`.
+    """The means of `output_size` windows in time.
+
+    Args:
+        output_size: the number of windows.
+        data_format: "channels_last", or "channels_first" for (batch, channels, time).
 
     >>> import numpy as np
     >>> AdaptiveAveragePooling1D(2)(np.arange(5.0).reshape(1, 5, 1))[0, :, 0]
@@ -421,8 +470,12 @@ class AdaptiveAveragePooling2D(AdaptiveAverage):
 
 @layer("keras.layers")
 class AdaptiveAveragePooling3D(AdaptiveAverage):
-    """The means of `output_size` windows of volumes or video. Arguments as of
-    `AdaptiveAveragePooling2D`.
+    """The means of `output_size` windows of volumes or video.
+
+    Args:
+        output_size: the number of windows, int, or one for each spatial axis.
+        data_format: "channels_last", or "channels_first" for
+            (batch, channels, depth, height, width).
 
     >>> import numpy as np
     >>> AdaptiveAveragePooling3D((1, 2, 2))(np.ones((2, 5, 7, 8, 4))).shape

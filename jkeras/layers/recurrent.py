@@ -335,11 +335,23 @@ class SimpleRNN(CellFields, CellLayer):
     """Fully connected recurrent layer: (batch, time, in) -> (batch, units), or (batch, time,
     units).
 
-    `h' = activation(x @ kernel + bias + h @ recurrent_kernel)` at each step. The arguments about
-    the flow of sequences and states are those of `RNN`.
+    `h' = activation(x @ kernel + bias + h @ recurrent_kernel)` at each step; with `return_state`
+    h, (batch, units), follows the output.
 
-    >>> SimpleRNN(4)(jnp.ones((2, 3, 5))).shape
-    (2, 4)
+    Args:
+        units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer,
+            kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint,
+            recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed: as for
+            `SimpleRNNCell`.
+        activity_regularizer: taken and left out, as in Keras.
+        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for
+            `RNN`.
+    Raises:
+        ValueError: `units` that is no positive integer.
+
+    >>> layer = SimpleRNN(1, "linear", kernel_initializer="ones", recurrent_initializer="ones")
+    >>> print(layer(jnp.array([[[1.0], [2.0], [3.0]]])))  # the sum over time
+    [[6.]]
     """
 
     _cell_class, _cell_name, _unwritten = SimpleRNNCell, "simple_rnn_cell", ("seed",)
@@ -391,10 +403,16 @@ class SimpleRNN(CellFields, CellLayer):
 class GRU(GatedLayer):
     """Gated recurrent unit: (batch, time, in) -> (batch, units), or (batch, time, units).
 
-    The step is that of `GRUCell`; the arguments about the flow of sequences and states are those of
-    `RNN`.
+    The step is that of `GRUCell`; with `return_state` h, (batch, units), follows the output.
 
     Args:
+        units, activation, recurrent_activation, use_bias, kernel_initializer,
+            recurrent_initializer, bias_initializer, kernel_regularizer, recurrent_regularizer,
+            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout,
+            recurrent_dropout, seed, implementation: as for `GRUCell`.
+        activity_regularizer: as for `Dense`.
+        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for
+            `RNN`.
         reset_after: whether the reset gate acts after the product with the recurrent kernel.
         use_cudnn: False: XLA compiles the loop on a TPU, too, where it is one kernel of Pallas
             else. JAX has no GRU of cuDNN's.
@@ -455,10 +473,17 @@ class GRU(GatedLayer):
 class LSTM(GatedLayer):
     """Long short-term memory: (batch, time, in) -> (batch, units), or (batch, time, units).
 
-    The step is that of `LSTMCell`; the arguments about the flow of sequences and states are those
-    of `RNN`.
+    The step is that of `LSTMCell`; with `return_state` h and c, (batch, units) each, follow the
+    output.
 
     Args:
+        units, activation, recurrent_activation, use_bias, kernel_initializer,
+            recurrent_initializer, bias_initializer, kernel_regularizer, recurrent_regularizer,
+            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout,
+            recurrent_dropout, seed, implementation: as for `LSTMCell`.
+        activity_regularizer: as for `Dense`.
+        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for
+            `RNN`.
         unit_forget_bias: whether the bias of the forget gate begins at 1.
         use_cudnn: "auto": one kernel runs the loop where it can: cuDNN's on NVIDIA's GPUs, in
             float32, with tanh, sigmoid and a bias, without masks, `unroll` and `recurrent_dropout`;

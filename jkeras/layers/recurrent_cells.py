@@ -345,9 +345,24 @@ class SimpleRNNCell(Cell):
     Called on (batch, in) and the state or a list with it, returns the output (batch, units) and the
     new state.
 
-    >>> y, states = SimpleRNNCell(4)(jnp.ones((2, 3)), [jnp.zeros((2, 4))])
-    >>> y.shape, len(states)
-    ((2, 4), 1)
+    Args:
+        units: size of the state and of the output.
+        activation: function of the sum.
+        use_bias: whether a vector is added.
+        kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
+            recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint,
+            bias_constraint: as for `Dense`, for the kernel of the input, that of the state, and the
+            bias.
+        dropout, recurrent_dropout: the share of the input's and of the state's entries that are 0
+            in training, brought into [0, 1]. A `RNN` uses the same ones in all steps of a call.
+        seed: integer, for dropout.
+    Raises:
+        ValueError: `units` that is no positive integer.
+
+    >>> cell = SimpleRNNCell(2, "linear", True, "ones", "identity")
+    >>> y, states = cell(jnp.ones((1, 3)), [jnp.array([[0.0, 10.0]])])
+    >>> print(y, len(states))
+    [[ 3. 13.]] 1
     """
 
     def __post_init__(self) -> None:
@@ -421,7 +436,16 @@ class GRUCell(GatedCell):
     """One step of a gated recurrent unit. With update gate u and reset gate r, `h' = u * h + (1 -
     u) * candidate`.
 
+    Called on (batch, in) and [h], returns h' and [h']. The kernels are (in, 3 * units) and
+    (units, 3 * units), with u, r and the candidate side by side.
+
     Args:
+        units: size of the states and of the output.
+        activation: function of the candidate.
+        recurrent_activation: function of the gates.
+        use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
+            recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint,
+            bias_constraint, dropout, recurrent_dropout, seed: as for `SimpleRNNCell`.
         reset_after: whether the reset gate acts after the product with the recurrent kernel (as on
             GPUs; the bias is (2, 3 * units) then) or on the state before it.
         implementation: 1 draws one dropout mask for each gate, 2 one for all.
@@ -532,7 +556,16 @@ class LSTMCell(GatedCell):
 
     Called on (batch, in) and the states [h, c], returns h' and [h', c'].
 
+    The kernels are (in, 4 * units) and (units, 4 * units), with i, f, the candidate and o side by
+    side.
+
     Args:
+        units: size of the states and of the output.
+        activation: function of the candidate and of c'.
+        recurrent_activation: function of the gates.
+        use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
+            recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint,
+            bias_constraint, dropout, recurrent_dropout, seed: as for `SimpleRNNCell`.
         unit_forget_bias: whether the bias of the forget gate begins at 1, which helps to remember
             early in training.
         implementation: 1 draws one dropout mask for each gate, 2 one for all.
@@ -541,7 +574,7 @@ class LSTMCell(GatedCell):
     >>> y.shape, c.shape
     ((2, 4), (2, 4))
 
-    Hochreiter and Schmidhuber, 1997, Long short-term memory.
+    Hochreiter and Schmidhuber, 1997, Long short-term memory, doi:10.1162/neco.1997.9.8.1735.
     """
 
     unit_forget_bias: bool = True

@@ -30,8 +30,8 @@ class Flatten(Layer, is_batchwise=True):
         data_format: with "channels_first" the channels are moved to the end before.
 
     >>> import numpy as np
-    >>> Flatten()(np.ones((2, 3, 4))).shape
-    (2, 12)
+    >>> print(Flatten()(np.array([[[1.0, 2.0], [3.0, 4.0]]])))
+    [[1. 2. 3. 4.]]
     """
 
     data_format: DataFormat | None = None
@@ -118,8 +118,9 @@ class Permute(Layer, is_batchwise=True):
             the batch axis.
 
     >>> import numpy as np
-    >>> Permute((2, 1))(np.ones((5, 3, 4))).shape
-    (5, 4, 3)
+    >>> print(Permute((2, 1))(np.array([[[1.0, 2.0], [3.0, 4.0]]]))[0])
+    [[1. 3.]
+     [2. 4.]]
     """
 
     dims: tuple | list
@@ -162,8 +163,10 @@ class RepeatVector(Layer, announces_compute_dtype=True, is_batchwise=True):
         n: the number of steps.
 
     >>> import numpy as np
-    >>> RepeatVector(3)(np.ones((2, 5))).shape
-    (2, 3, 5)
+    >>> print(RepeatVector(3)(np.array([[1.0, 2.0]]))[0])
+    [[1. 2.]
+     [1. 2.]
+     [1. 2.]]
     """
 
     n: int
@@ -267,8 +270,8 @@ class Cropping1D(_Cropping):
         cropping: an integer, or (at the beginning, at the end).
 
     >>> import numpy as np
-    >>> Cropping1D((1, 2))(np.ones((2, 7, 3))).shape
-    (2, 4, 3)
+    >>> print(Cropping1D((1, 2))(np.arange(5.0).reshape(1, 5, 1)).ravel())
+    [1. 2.]
     """
 
     cropping: Sizes = (1, 1)
@@ -289,6 +292,7 @@ class Cropping2D(_Cropping):
 
     Args:
         cropping: an integer; (height, width); or ((top, bottom), (left, right)).
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
 
     >>> import numpy as np
     >>> Cropping2D(((1, 2), 1))(np.ones((2, 8, 8, 3))).shape
@@ -306,6 +310,8 @@ class Cropping3D(_Cropping):
 
     Args:
         cropping: an integer; one for each axis; or a pair (before, after) for each axis.
+        data_format: "channels_last", or "channels_first" for (batch, channels, depth, height,
+            width).
 
     >>> import numpy as np
     >>> Cropping3D(1)(np.ones((2, 5, 6, 7, 3))).shape
@@ -346,10 +352,11 @@ class ZeroPadding1D(_ZeroPadding):
 
     Args:
         padding: an integer, or (at the beginning, at the end).
+        data_format: "channels_last", or "channels_first" for (batch, features, time).
 
     >>> import numpy as np
-    >>> ZeroPadding1D((1, 2))(np.ones((2, 4, 3))).shape
-    (2, 7, 3)
+    >>> print(ZeroPadding1D((1, 2))(np.ones((1, 2, 1))).ravel())
+    [0. 1. 1. 0. 0.]
     """
 
     padding: Sizes = 1
@@ -369,6 +376,7 @@ class ZeroPadding2D(_ZeroPadding):
 
     Args:
         padding: an integer; (height, width); or ((top, bottom), (left, right)).
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
 
     >>> import numpy as np
     >>> ZeroPadding2D(((1, 2), 1))(np.ones((2, 5, 6, 3))).shape
@@ -385,6 +393,8 @@ class ZeroPadding3D(_ZeroPadding):
 
     Args:
         padding: an integer; one for each axis; or a pair (before, after) for each axis.
+        data_format: "channels_last", or "channels_first" for (batch, channels, depth, height,
+            width).
 
     >>> import numpy as np
     >>> ZeroPadding3D(1)(np.ones((2, 3, 4, 5, 3))).shape
@@ -420,8 +430,8 @@ class UpSampling1D(_UpSampling):
         size: how often each step stands in the output.
 
     >>> import numpy as np
-    >>> UpSampling1D(3)(np.ones((2, 4, 5))).shape
-    (2, 12, 5)
+    >>> print(UpSampling1D(3)(np.array([[[1.0], [2.0]]])).ravel())
+    [1. 1. 1. 2. 2. 2.]
     """
 
     size: Sizes = 2
@@ -444,10 +454,12 @@ class UpSampling2D(_UpSampling):
         size: the factor, or (of the height, of the width).
         interpolation: "nearest" repeats; "bilinear", "bicubic", "lanczos3" and "lanczos5"
             interpolate.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
 
     >>> import numpy as np
-    >>> UpSampling2D((2, 3))(np.ones((1, 4, 4, 5))).shape
-    (1, 8, 12, 5)
+    >>> print(UpSampling2D((2, 3))(np.array([[[[1.0], [2.0]]]]))[0, :, :, 0])
+    [[1. 1. 1. 2. 2. 2.]
+     [1. 1. 1. 2. 2. 2.]]
     """
 
     size: Sizes = (2, 2)
@@ -478,6 +490,8 @@ class UpSampling3D(_UpSampling):
 
     Args:
         size: the factor, or one for each axis.
+        data_format: "channels_last", or "channels_first" for (batch, channels, depth, height,
+            width).
 
     >>> import numpy as np
     >>> UpSampling3D(2)(np.ones((1, 2, 3, 4, 5))).shape

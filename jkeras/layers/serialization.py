@@ -11,6 +11,11 @@ from jkeras.core.layer import Layer
 def serialize(layer: Layer) -> dict[str, Any]:
     """The config of a layer, with its class.
 
+    Args:
+        layer: a layer.
+    Returns:
+        a dict of "class_name", "config" and what else `deserialize` needs.
+
     >>> from jkeras.layers import Dense
     >>> serialize(Dense(3))["class_name"]
     'Dense'
@@ -22,6 +27,11 @@ def serialize(layer: Layer) -> dict[str, Any]:
 def deserialize(config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The layer of a config.
 
+    Args:
+        config: a dict that `serialize` gives.
+        custom_objects: classes by the names that the config has for them.
+    Returns:
+        a new layer, with new weights.
     Raises:
         ValueError: the config is that of something else, or of an unknown class.
 

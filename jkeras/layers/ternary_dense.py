@@ -38,10 +38,14 @@ class TernaryDense(QuantizedLayer, announces_compute_dtype=True):
             magnitude, and the mean is the scale.
         activation: function of the result, by default none.
         use_bias: whether a vector is added.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint: as for `Dense`.
 
     >>> import numpy as np
-    >>> TernaryDense(3)(np.ones((2, 5))).shape
-    (2, 3)
+    >>> kernel = np.array([[3.0], [-2.0], [0.1]])
+    >>> layer = TernaryDense(1, threshold=1.0, kernel_initializer=lambda *_, **__: kernel)
+    >>> print(layer(np.array([[1.0, 2.0, 4.0]])))
+    [[-1.]]
     """
 
     units: int

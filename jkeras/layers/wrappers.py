@@ -67,6 +67,9 @@ class TimeDistributed(Wrapper, announces_compute_dtype=True):
     Keras the layer computes in the dtype of this one, and its own activity regularizer does not
     count.
 
+    Args:
+        layer: the layer that is applied, built for the shape of one step.
+
     >>> import jkeras
     >>> TimeDistributed(jkeras.layers.Dense(4))(jnp.ones((2, 3, 5))).shape
     (2, 3, 4)
@@ -159,7 +162,7 @@ class Bidirectional(StateShapes, Composite, uses_mask=True, announces_compute_dt
     >>> Bidirectional(jkeras.layers.GRU(4))(jnp.ones((2, 3, 5))).shape
     (2, 8)
 
-    Schuster and Paliwal, 1997, Bidirectional recurrent neural networks.
+    Schuster and Paliwal, 1997, Bidirectional recurrent neural networks, doi:10.1109/78.650093.
     """
 
     supports_masking = True  # not in Keras 3.16

@@ -30,12 +30,15 @@ def clone_model(
     """A new model with the same layers and new weights; the original shares nothing with it.
 
     Args:
+        model: a Functional or Sequential model, or another one with a config.
         input_tensors: KerasTensors to build the clone on.
         clone_function: `layer -> layer`, used for every layer but inputs; by default from its
             config.
         call_function: `(layer, *args, **kwargs) -> output`, used instead of calling the new layer.
         recursive: apply `clone_function` inside nested models too, and `call_function` inside
             nested Functional models.
+    Returns:
+        the clone, compiled as the model is.
 
     >>> from jkeras import Sequential, layers, Input
     >>> a = Sequential([Input((2,)), layers.Dense(3)])

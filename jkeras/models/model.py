@@ -524,6 +524,14 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
     """The model of a JSON text that `to_json` made, here or in any Keras from 2.3 on, with new
     weights.
 
+    Args:
+        json_string: the text.
+        custom_objects: classes and functions of yours by their names in it.
+    Returns:
+        the model, compiled if the other one was.
+    Raises:
+        SerializationError (a ValueError): it is no such text, or names unknown classes.
+
     >>> from jkeras import Sequential, layers, Input
     >>> model_from_json(Sequential([Input((2,)), layers.Dense(3)]).to_json()).output_shape
     (None, 3)

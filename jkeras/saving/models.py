@@ -37,11 +37,16 @@ def save_model(
     Killed at any moment, or on a full disk, the file is the old one or the new one, whole.
 
     Args:
+        model: a model.
         filepath: where to; or a file object open for writing bytes, which gets a `.keras` archive.
         overwrite: replace a file that is there.
+        zipped: True or None: a `.keras` file is an archive; False, a folder, is an error.
+
+    Returns:
+        None.
 
     Raises:
-        ValueError: another ending.
+        ValueError: another ending, or `zipped=False`.
 
     Warns:
         UserWarning: the model is not built, so it has no weights to save.
@@ -133,6 +138,9 @@ def load_model(
             program.
         optimizer: what to compile with instead of the file's own, whose state it takes over where
             it has the same arrays: for optax transformations, which are in no file.
+
+    Returns:
+        the model.
 
     Raises:
         SerializationError (a ValueError): it is damaged, names unknown classes, holds what is not

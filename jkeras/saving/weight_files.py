@@ -38,6 +38,7 @@ def save_weights(
     """Saves the weights of a model to a file; its ending says in which form.
 
     Args:
+        model: a built model.
         filepath: `.weights.h5` has the optimizer's state too; `.weights.json` with
             `max_shard_size`; `.safetensors` and `.npz` have arrays by name, such as "dense/kernel",
             and nothing else.
@@ -47,6 +48,9 @@ def save_weights(
         key_map: of arrays by name: dict, or function, from names here to names in the file.
         objects_to_skip: layers (or metrics) that are left out of the HDF5 forms, with all that is
             reached through them alone.
+
+    Returns:
+        None.
 
     Raises:
         ValueError: another ending, a weight larger than a shard, two weights of one name, or the
@@ -137,6 +141,7 @@ def load_weights(
     """Loads weights into a built model, from any file that has some.
 
     Args:
+        model: a built model.
         filepath: `.weights.h5`, `.weights.json`, `.safetensors`, `.npz`, or a whole model:
             `.keras`, older `.h5`, the folder of an `OrbaxCheckpoint`.
         skip_mismatch: leave layers alone whose weights do not fit, with a warning, instead of
@@ -144,6 +149,9 @@ def load_weights(
         by_name: of an older `.h5` file, match layers by their names instead of their order.
         key_map: as of `save_weights`.
         objects_to_skip: layers (or metrics) that keep their values, whatever the file has for them.
+
+    Returns:
+        None.
 
     Raises:
         ValueError: an argument that is not supported, or that does not go with such a file.

@@ -26,6 +26,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
         x: array-like of whole numbers; for an array of JAX the result is one too, in float32, else
             float64 of numpy.
         num_classes: by default the largest number plus one; needed for an array of JAX.
+    Returns:
+        an array (…, num_classes) of 0 and 1.
 
     >>> to_categorical([0, 2], 3).tolist()
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
@@ -96,7 +98,11 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> Any:
     """x divided by its norm along an axis; rows of zeros stay.
 
     Args:
+        x: array-like.
+        axis: along which the norm is taken.
         order: of the norm; 2 is the Euclidean one.
+    Returns:
+        an array of the shape of `x`; of numpy where `x` is one, else of JAX.
 
     >>> normalize(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [[0.6, 0.8], [0.0, 0.0]]
@@ -127,6 +133,9 @@ def pad_sequences(
         dtype: of the result; `object` for strings.
         padding, truncating: "pre" or "post", the end at which values are added or cut off.
         value: what is added.
+
+    Returns:
+        an array of numpy, (rows, maxlen, …).
 
     Raises:
         ValueError: something that is not a list in `sequences`, rows of other shapes, a wrong

@@ -75,8 +75,17 @@ Sequence = PyDataset
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
     """The tuple that `fit` understands, without what is None.
 
+    Args:
+        x: inputs.
+        y: targets.
+        sample_weight: weights of the examples; without `y` it is left out.
+    Returns:
+        (x, y, sample_weight), (x, y), or `x`, as (x,) where it is a list or tuple.
+
     >>> pack_x_y_sample_weight(1, 2)
     (1, 2)
+    >>> pack_x_y_sample_weight([1, 2])
+    ([1, 2],)
     """
     if sample_weight is not None and y is not None:
         return (x, y, sample_weight)
@@ -90,6 +99,13 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
 @public("keras.utils.unpack_x_y_sample_weight")
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
     """(x, y, sample_weight) of a batch, None where there is none.
+
+    Args:
+        data: a tuple or list of one to three, or inputs alone.
+    Returns:
+        a tuple of three.
+    Raises:
+        ValueError: a tuple of another length.
 
     >>> unpack_x_y_sample_weight((1, 2))
     (1, 2, None)

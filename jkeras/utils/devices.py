@@ -26,6 +26,9 @@ def report_devices() -> None:
     The devices go to standard output, warnings to standard error, which notebooks show in red.
     Nothing is raised, and nothing installed.
 
+    Returns:
+        None.
+
     >>> report_devices()  # doctest: +ELLIPSIS
     JAX ... on ...
     """

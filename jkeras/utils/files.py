@@ -55,10 +55,21 @@ def get_file(
         archive_format: "tar", "zip", "auto", or a list.
         force_download: download even if it is there.
 
+    Returns:
+        the path of the file, with `extract` that of the folder.
+
     Raises:
         ValueError: no address, one of another kind, a path as `fname`, or a wrong hash.
         OSError: the address cannot be read; the message says where to put a file that you got in
             another way. FileExistsError: a pipe, a folder or the like lies where the file would.
+
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +ELLIPSIS
+    ...     _ = pathlib.Path(folder, "words.txt").write_text("one two")
+    ...     path = get_file(origin=pathlib.Path(folder, "words.txt").as_uri(), cache_dir=folder)
+    ...     print(pathlib.Path(path).relative_to(folder), pathlib.Path(path).read_text())
+    Downloading data from file:...
+    datasets/words.txt one two
     """
     # on first use: what reads archives and the web takes time to import
     from jkeras.utils.archives import unpack

@@ -450,13 +450,30 @@ def audio_dataset_from_directory(
     `tf.data` where TensorFlow is installed, else a `Dataset`.
 
     Args:
-        labels, label_mode, class_names, validation_split, subset: see `Folder`.
+        directory: has one subfolder for each class.
+        labels: "inferred", by the names of subfolders; None; or an integer for each file.
+        label_mode: "int" int32, "binary" float32 (batch, 1), "categorical" one-hot float32, or
+            None.
+        class_names: names of the subfolders, in the order of the labels.
+        batch_size: how many sounds there are in a batch; None: they come one by one.
+        shuffle: whether files come in another order, which follows from `seed`.
+        seed: integer, of the order and the split.
+        validation_split: the share of files that is held out.
+        subset: "training", "validation" or "both", of a `validation_split`.
+        follow_links: whether linked folders are looked into.
+        verbose: whether to print how many files were found.
         sampling_rate: to which all are resampled, through scipy; by default they stay as they are.
         output_sequence_length: to which all are cut or filled up with zeros; by default the longest
             of the batch.
         ragged: batches are ragged tensors, or arrays of objects: each sound in its own length.
         format: "tf" for a `tf.data.Dataset`, where TensorFlow is installed; "grain" for a
             `Dataset`, which needs none and is not `ragged`. Of Keras 3.16.
+
+    Returns:
+        A data set with the attributes `class_names` and `file_paths`; two for `subset="both"`.
+
+    Raises:
+        ValueError: arguments that do not go together, or a folder that does not fit them.
     """
     check_format(format)
     if ragged and format == "grain":

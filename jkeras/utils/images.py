@@ -47,7 +47,15 @@ def array_to_img(
 
     Args:
         x: 1, 3 or 4 channels: gray, RGB, RGBA.
+        data_format: "channels_last", or "channels_first" for (channels, height, width); by default
+            that of `jkeras.config`.
         scale: stretch the values to 0 … 255.
+        dtype: in which it is computed, by default `jkeras.config.floatx()`.
+    Returns:
+        a `PIL.Image.Image`.
+    Raises:
+        ValueError: an array of another rank, or of 2 or more than 4 channels.
+        ImportError: Pillow is not installed.
 
     >>> try:
     ...     size = array_to_img(np.ones((2, 3, 1))).size
@@ -79,8 +87,17 @@ def array_to_img(
 def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
     """An image of Pillow as an array (height, width, channels), values 0 … 255.
 
-    >>> img_to_array(np.zeros((2, 3), "uint8")).shape
-    (2, 3, 1)
+    Args:
+        img: an image of Pillow, or what numpy makes an array of rank 2 or 3 of.
+        data_format: as for `array_to_img`, of the result.
+        dtype: of the result, by default `jkeras.config.floatx()`.
+    Returns:
+        an array of rank 3; a gray image has one channel.
+    Raises:
+        ValueError: another rank.
+
+    >>> img_to_array(np.array([[0, 128, 255]], "uint8")).tolist()
+    [[[0.0], [128.0], [255.0]]]
     """
     data_format = standardize_data_format(data_format)
     x = np.asarray(img, dtype=dtype or floatx())
@@ -106,9 +123,21 @@ def save_img(
 
     Args:
         path: a name or an open file.
+        x: an array (height, width, channels) of 1, 3 or 4 channels.
+        data_format: as for `array_to_img`.
         file_format: "png", "jpeg", …; by default from the name's ending.
         scale: stretch the values to 0 … 255.
         **kwargs: for `PIL.Image.save`.
+    Returns:
+        None.
+    Raises:
+        ValueError, ImportError: as for `array_to_img`.
+
+    >>> import io  # doctest: +SKIP
+    >>> file = io.BytesIO()  # doctest: +SKIP
+    >>> save_img(file, np.array([[[0.0], [1.0]]]), file_format="png")  # doctest: +SKIP
+    >>> img_to_array(load_img(file, "grayscale")).tolist()  # doctest: +SKIP
+    [[[0.0], [255.0]]]
     """
     if file_format is None and isinstance(path, (str, os.PathLike)):
         file_format = pathlib.Path(path).suffix[1:].lower()
@@ -137,6 +166,18 @@ def load_img(
         target_size: (height, width) to which it is resized.
         interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos".
         keep_aspect_ratio: cut the image in the middle to the target's proportions first.
+    Returns:
+        a `PIL.Image.Image`.
+    Raises:
+        TypeError: `path` is neither a name nor `io.BytesIO`.
+        ValueError: an unknown `color_mode` or `interpolation`.
+        ImportError: Pillow is not installed.
+
+    >>> import io, PIL.Image  # doctest: +SKIP
+    >>> file = io.BytesIO()  # doctest: +SKIP
+    >>> PIL.Image.fromarray(np.array([[0, 255]], "uint8")).save(file, "png")  # doctest: +SKIP
+    >>> img_to_array(load_img(file, target_size=(1, 4)))[0, :, 0].tolist()  # doctest: +SKIP
+    [0.0, 0.0, 255.0, 255.0]
     """
     image = pillow("load_img")
     if isinstance(path, io.BytesIO):

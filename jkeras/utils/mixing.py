@@ -38,6 +38,9 @@ def mix(
             more; "all_exhausted": those that have ended begin again until all have; "never": they
             always begin again.
 
+    Returns:
+        an iterable of their items, of unlimited length with "never".
+
     Raises:
         ValueError: no data sets, weights that are not one for each, or below 0; while reading: a
             data set without items, or one that cannot begin again.

@@ -275,12 +275,16 @@ def model_to_dot(
     """A model as a `Picture`, whose `to_string()` is in the DOT language of graphviz.
 
     Args:
+        model: a built model.
         show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable: what each
             box says.
         rankdir: "TB" downwards, "LR" to the right, "BT", "RL".
         expand_nested: show the layers of nested models.
         dpi, splines: for graphviz.
         subgraph: as a part of another picture.
+
+    Returns:
+        a `Picture`, which `write` writes to a file.
 
     Raises:
         ValueError: the model is not built.
@@ -438,10 +442,23 @@ def plot_model(
     Where the `dot` program of graphviz is not installed, an SVG file is written instead, under the
     same name with the ending ".svg".
 
-    Args: those of `model_to_dot`.
+    Args:
+        to_file: path of the file; its ending says in which form.
+        model, show_shapes, show_dtype, show_layer_names, rankdir, expand_nested, dpi,
+            show_layer_activations, show_trainable, splines: as for `model_to_dot`.
 
     Returns:
         An image that notebooks show, where IPython is installed; else None.
+
+    Raises:
+        ValueError: the model is not built.
+
+    >>> import os, tempfile, jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(2)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = plot_model(model, f"{folder}/model.svg", show_shapes=True)
+    ...     os.listdir(folder)
+    ['model.svg']
     """
     picture = model_to_dot(
         model,

@@ -12,6 +12,11 @@ def get_source_inputs(tensor: Any) -> Any:
     """The `Input` tensors, and other symbolic tensors that no operation made, that a tensor of a
     graph depends on.
 
+    Args:
+        tensor: a symbolic tensor, or a structure of them.
+    Returns:
+        a list of symbolic tensors.
+
     >>> import jkeras
     >>> x = jkeras.Input((3,))
     >>> get_source_inputs(x + 1.0) == [x]

@@ -130,7 +130,12 @@ class SKLearnClassifier(ClassifierMixin, ModelEstimator):
     """A model as a classifier of scikit-learn: labels are one-hot for the model, which has one
     output for each class.
 
-    Args: see `ModelEstimator`.
+    Args:
+        model: a compiled `Model`, which is cloned before it is fitted, or a function
+            `(X, y, **model_kwargs)` that returns one.
+        warm_start: go on with the weights of the last `fit`; a given model is not cloned.
+        model_kwargs: for the function.
+        fit_kwargs: for `model.fit`; those given to `fit` here come first.
 
     After `fit`, `classes_` are the labels.
 
@@ -179,7 +184,8 @@ class SKLearnClassifier(ClassifierMixin, ModelEstimator):
 class SKLearnRegressor(RegressorMixin, ModelEstimator):
     """A model as a regressor of scikit-learn.
 
-    Args: see `ModelEstimator`.
+    Args:
+        model, warm_start, model_kwargs, fit_kwargs: as for `SKLearnClassifier`.
 
     >>> import jkeras
     >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1)])
@@ -199,7 +205,8 @@ class SKLearnRegressor(RegressorMixin, ModelEstimator):
 class SKLearnTransformer(TransformerMixin, ModelEstimator):
     """A model whose outputs are new features, as a transformer of scikit-learn.
 
-    Args: see `ModelEstimator`.
+    Args:
+        model, warm_start, model_kwargs, fit_kwargs: as for `SKLearnClassifier`.
 
     >>> import jkeras
     >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(3, "softmax")])

@@ -134,6 +134,14 @@ def register_keras_serializable(
 ) -> Callable[[Thing], Thing]:
     """Decorator: lets a class or function of yours be found again when a config is read.
 
+    Args:
+        package: what its name in configs begins with.
+        name: the rest of it, by default its own.
+    Returns:
+        a decorator, which gives back what it decorates.
+    Raises:
+        ValueError: a class without `get_config`.
+
     >>> @register_keras_serializable("demo")
     ... def twice(x):
     ...     return 2 * x
@@ -174,6 +182,11 @@ def _origin(thing: object) -> str:
 def get_registered_name(obj: object) -> str:
     """The name that a class or function was registered under; else its own.
 
+    Args:
+        obj: a class or function.
+    Returns:
+        a text, such as "Custom>Mine".
+
     >>> get_registered_name(dict)
     'dict'
     """
@@ -187,6 +200,12 @@ def get_registered_object(
 ) -> typing.Any:
     """The object registered under a name, looked up in the scopes, the registry, then the two
     dicts; None if nowhere.
+
+    Args:
+        name: such as "Custom>Mine".
+        custom_objects, module_objects: further classes and functions by their names.
+    Returns:
+        the class or function, or None.
 
     >>> with CustomObjectScope({"Mine": dict}):
     ...     get_registered_object("Mine")
@@ -202,6 +221,9 @@ def get_custom_objects() -> dict[str, typing.Any]:
     """The dict of custom objects of the outermost scope, those of `register_keras_serializable`
     among them; what is put in it is registered everywhere in this process.
 
+    Returns:
+        the dict itself, from names to classes and functions.
+
     >>> get_custom_objects()["Mine"] = dict
     >>> get_custom_objects().pop("Mine")
     <class 'dict'>
@@ -211,6 +233,10 @@ def get_custom_objects() -> dict[str, typing.Any]:
 
 class CustomObjectScope:
     """Registers custom objects inside a `with` block.
+
+    Args:
+        custom_objects: classes and functions by their names in configs.
+        more: further ones by keyword.
 
     >>> with CustomObjectScope({"Mine": dict}):
     ...     get_registered_object("Mine")
@@ -461,6 +487,8 @@ def deserialize(config, custom_objects=None, safe_mode=True, **kwargs):
         kwargs: `module_objects`, a dict like `custom_objects` of one family of objects, of which a
             name alone may be passed, or a config without a module. What else Keras once took is
             passed over, as it is there.
+    Returns:
+        a new object; numbers, texts and None are given back as they are.
     Raises:
         SerializationError (a ValueError): unknown class or function, or code in safe mode.
         TypeError: not a config.

@@ -393,6 +393,10 @@ def set_random_seed(seed: int) -> None:
 
     Args:
         seed: integer in [0, 2**32).
+    Returns:
+        None.
+    Raises:
+        ValueError: no integer, or one outside.
 
     >>> set_random_seed(1)
     >>> first = np.random.rand()

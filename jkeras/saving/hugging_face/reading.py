@@ -65,6 +65,9 @@ def from_transformers(
         **arguments: of the backbone, such as `dtype="bfloat16"`, or `interpolate_pos_encoding=True`
             for images of any size.
 
+    Returns:
+        the model; for "causal_lm" of keras-hub a task of it, with `generate`.
+
     Raises:
         ImportError: keras-hub is not there, or Keras itself was imported before.
         FileNotFoundError: no such folder, or it has no weights.

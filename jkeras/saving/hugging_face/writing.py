@@ -56,6 +56,9 @@ def to_transformers(
         config: further entries of `config.json`, such as `{"eos_token_id": 2}`.
         overwrite: replace a model that is there.
 
+    Returns:
+        None.
+
     Raises:
         ValueError: transformers has no such model: another architecture, or one changed so that it
             has other weights or computes something else.
