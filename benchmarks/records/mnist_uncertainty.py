@@ -36,6 +36,7 @@ def of_ways() -> dict[str, np.ndarray]:
     import jkeras
     from jkeras import uncertainty
 
+    jkeras.utils.set_random_seed(0)
     x, y, x_test, _ = mnist.images()
     x, y, x_held, y_held = x[HELD:], y[HELD:], x[:HELD], y[:HELD]
     steps = EPOCHS * -(-len(x) // BATCH)
