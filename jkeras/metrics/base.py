@@ -190,7 +190,7 @@ class Metric(Module, Record):
         """A new variable of the metric.
 
         Args:
-            shape: a tuple of sizes, or one size.
+            shape: a tuple of sizes.
             initializer: name, object or `(shape, dtype) -> array`; zeros for None.
             aggregation: how the variables of two replicas are joined: "sum", "mean",
                 "only_first_replica".

@@ -32,7 +32,7 @@ def get(identifier: Any) -> Any:
         identifier: "mse", "mean_squared_error", "MeanSquaredError", a config, a `Metric`, a
             function.
     Returns:
-        A `Metric`, or the function that was given or named.
+        A `Metric`, or a function.
     Raises:
         ValueError: no metric has this name, or it is none of these.
 

@@ -114,7 +114,7 @@ class Int4QuantizationConfig(QuantizationConfig):
 
     Args:
         weight_quantizer: quantizer to int8 with `value_range=(-8, 7)`, for `block_size=None` or -1;
-            None: that of the layer.
+            None: as the layer does it.
         activation_quantizer: quantizer, for the same block sizes; None by default.
         block_size: inputs that share a scale; None or -1: all.
     Raises:
