@@ -367,8 +367,12 @@ def elastic_transform(
     Raises:
         ValueError: not 3 or 4 axes, or an unknown mode.
 
-    >>> elastic_transform(jnp.ones((2, 8, 8, 3)), alpha=2.0, sigma=1.0, seed=3).shape
-    (2, 8, 8, 3)
+    >>> x = jnp.arange(64.0).reshape(8, 8, 1)
+    >>> for alpha in (0.0, 5.0):
+    ...     moved = elastic_transform(x, alpha, sigma=1.0, seed=3) != x
+    ...     print(float(moved.mean()) > 0.5)
+    False
+    True
     """
     images = jnp.asarray(images)
     data_format = standardize_data_format(data_format)

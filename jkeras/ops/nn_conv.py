@@ -229,8 +229,9 @@ def depthwise_conv(
     Raises:
         ValueError: a kernel with other axes or channels, or an unknown padding.
 
-    >>> depthwise_conv(jnp.ones((1, 5, 2)), jnp.ones((3, 2, 4))).shape
-    (1, 3, 8)
+    >>> x = jnp.arange(6.0).reshape(1, 3, 2)
+    >>> depthwise_conv(x, jnp.ones((3, 2, 2)))[0, 0]
+    Array([6., 6., 9., 9.], dtype=float32)
     """
     data_format = standardize_data_format(data_format)
     inputs = jnp.asarray(inputs)
@@ -264,7 +265,8 @@ def separable_conv(
     data_format: DataFormat | None = None,
     dilation_rate: PerAxis = 1,
 ) -> jax.Array:
-    """A depthwise convolution, then one of size 1 that mixes the channels.
+    """A depthwise convolution, then one of size 1 that mixes the channels (Chollet 2017,
+    arXiv:1610.02357).
 
     Args:
         inputs, strides, padding, data_format, dilation_rate: as for `conv`.
@@ -275,8 +277,9 @@ def separable_conv(
     Raises:
         ValueError: kernels with other axes or channels, or an unknown padding.
 
-    >>> separable_conv(jnp.ones((1, 5, 2)), jnp.ones((3, 2, 4)), jnp.ones((1, 8, 6))).shape
-    (1, 3, 6)
+    >>> x = jnp.arange(6.0).reshape(1, 3, 2)
+    >>> separable_conv(x, jnp.ones((3, 2, 1)), jnp.ones((1, 2, 1)))[0, 0]
+    Array([15.], dtype=float32)
     """
     x = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
     return conv(x, pointwise_kernel, 1, "valid", data_format, dilation_rate)
@@ -481,7 +484,7 @@ def depth_to_space(
     x: TensorLike, block_size: int, data_format: DataFormat = "channels_last"
 ) -> jax.Array:
     """Moves channels into blocks of pixels (pixel shuffle): (n, h, w, c) -> (n, h * b, w * b, c /
-    b**2).
+    b**2) (Shi et al. 2016, arXiv:1609.05158).
 
     Args:
         x: images with b**2 times as many channels, (n, h, w, c).
