@@ -21,6 +21,9 @@ from jkeras.ops.promotion import result_type
 def backend():
     """The name of the backend: "jax".
 
+    Returns:
+        Text.
+
     >>> backend()
     'jax'
     """
@@ -29,6 +32,11 @@ def backend():
 
 def is_int_dtype(dtype):
     """Whether a dtype is an integer type.
+
+    Args:
+        dtype: name of a dtype, or a dtype of numpy or JAX.
+    Returns:
+        bool; False for "bool".
 
     >>> is_int_dtype("uint8"), is_int_dtype("float32")
     (True, False)

@@ -94,6 +94,11 @@ def _mapping(like: Structure, keys: Sequence[Any], values: Sequence[Any]) -> Str
 def is_nested(structure: Structure) -> bool:
     """Whether a value is a structure rather than a leaf.
 
+    Args:
+        structure: any object.
+    Returns:
+        bool; True for empty containers too.
+
     >>> is_nested({"a": 1}), is_nested("text"), is_nested([])
     (True, False, True)
     """
@@ -104,6 +109,11 @@ def is_nested(structure: Structure) -> bool:
 def flatten(structure: Structure) -> list[Any]:
     """The leaves of a structure, a list.
 
+    Args:
+        structure: nested lists, tuples, named tuples, dicts and deques; anything else is a leaf.
+    Returns:
+        List of leaves.
+
     >>> flatten({"b": (1, None), "a": 3})
     [3, 1, None]
     """
@@ -113,6 +123,11 @@ def flatten(structure: Structure) -> list[Any]:
 @public("keras.tree.flatten_with_path")
 def flatten_with_path(structure: Structure) -> list[tuple[tuple[Any, ...], Any]]:
     """(path, leaf) pairs of a structure; a path is a tuple of keys and positions.
+
+    Args:
+        structure: as for `flatten`.
+    Returns:
+        List of pairs, in the order of `flatten`.
 
     >>> flatten_with_path([{"a": 42}])
     [((0, 'a'), 42)]
@@ -135,9 +150,13 @@ def map_structure(func: Function, *structures: Structure, none_is_leaf: bool = T
     same places.
 
     Args:
+        func: function of as many leaves as there are structures.
+        structures: as for `flatten`, of one form.
         none_is_leaf: whether `func` gets to see None.
-
+    Returns:
+        Structure of the form of the first.
     Raises:
+        TypeError: `func` is no function.
         ValueError: no structure, or structures that differ.
 
     >>> map_structure(lambda x, y: x + y, {"a": 1, "b": [2]}, {"a": 10, "b": [20]})
@@ -202,6 +221,16 @@ def map_structure_up_to(
     """`map_structure` where what lies below the leaves of `shallow_structure` is handed to `func`
     whole.
 
+    Args:
+        shallow_structure: the structure whose form counts; its leaves do not.
+        func: function of as many parts as there are structures.
+        structures: structures that have at least that form.
+    Returns:
+        Structure of the form of `shallow_structure`.
+    Raises:
+        TypeError: `func` is no function.
+        ValueError: no structure, or one that has another form above these leaves.
+
     >>> map_structure_up_to([1, 1], len, [[1, 2], [3, 4, 5]])
     [2, 3]
     """
@@ -215,7 +244,18 @@ def assert_same_structure(a: Structure, b: Structure, check_types: bool | None =
 
     Dicts of all kinds are the same where their keys are.
 
+    Args:
+        a, b: structures.
+        check_types: has no effect any more, and warns.
+    Returns:
+        None.
+    Raises:
+        ValueError: they differ.
+
     >>> assert_same_structure([(0, 1)], [(2, 3)])
+    >>> assert_same_structure([0], (0,))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: Structures don't have the same nested structure: expected a list as [0], received...
     """
     if check_types is not None:
         warnings.warn(
@@ -232,6 +272,13 @@ def assert_same_paths(a: Structure, b: Structure) -> None:
     """Raises ValueError unless two structures have leaves in the same places; lists and tuples
     count as the same.
 
+    Args:
+        a, b: structures.
+    Returns:
+        None.
+    Raises:
+        ValueError: they differ.
+
     >>> assert_same_paths([0, 1], (2, 3))
     """
     ours, theirs = ({path for path, _ in flatten_with_path(s)} for s in (a, b))
@@ -246,6 +293,11 @@ def assert_same_paths(a: Structure, b: Structure) -> None:
 def pack_sequence_as(structure: Structure, flat_sequence: Sequence[Any]) -> Structure:
     """The leaves `flat_sequence`, in the order of `flatten`, in the form of `structure`.
 
+    Args:
+        structure: the form; its leaves do not count.
+        flat_sequence: as many leaves.
+    Returns:
+        Structure of that form.
     Raises:
         ValueError: too few or too many leaves.
 
@@ -266,6 +318,11 @@ def pack_sequence_as(structure: Structure, flat_sequence: Sequence[Any]) -> Stru
 def lists_to_tuples(structure: Structure) -> Structure:
     """The structure with tuples in place of lists.
 
+    Args:
+        structure: as for `flatten`.
+    Returns:
+        Structure with the same leaves.
+
     >>> lists_to_tuples([1, {"a": [2]}])
     (1, {'a': (2,)})
     """
@@ -281,6 +338,12 @@ def lists_to_tuples(structure: Structure) -> Structure:
 @public("keras.tree.map_shape_structure")
 def map_shape_structure(func: Function, structure: Structure) -> Structure:
     """The structure with `func` applied to its shapes: lists and tuples of ints and None.
+
+    Args:
+        func: function of a shape.
+        structure: as for `flatten`, with shapes as leaves.
+    Returns:
+        Structure with what `func` returns in place of shapes.
 
     >>> map_shape_structure(len, {"x": (None, 3), "y": [(2,)]})
     {'x': 2, 'y': [1]}
@@ -303,8 +366,12 @@ def traverse(func: Function, structure: Structure, top_down: bool = True) -> Str
     standing for None.
 
     Args:
+        func: function of a part, a leaf or a structure, which returns None to leave it.
+        structure: as for `flatten`.
         top_down: ask for a part before those inside it, and leave those alone when it was replaced;
             otherwise after.
+    Returns:
+        Structure.
 
     >>> def as_tuple(part):
     ...     return tuple(part) if isinstance(part, list) else None

@@ -120,6 +120,8 @@ def cast(x: TensorLike, dtype: DType) -> jax.Array:
         dtype: name of a dtype, or a dtype of numpy or JAX.
     Returns:
         Array of x's shape; of floats as integers, the part before the point.
+    Raises:
+        ValueError: no dtype that there is.
 
     >>> cast([1.7, -1.7], "int32")
     Array([ 1, -1], dtype=int32)

@@ -43,6 +43,12 @@ def _gray_spec(images: Operand, data_format: DataFormat | None = None) -> KerasT
 def rgb_to_grayscale(images: TensorLike, data_format: DataFormat | None = None) -> jax.Array:
     """The luminance `0.2989 R + 0.587 G + 0.114 B` as the only channel; gray images as they are.
 
+    Args:
+        images: one image (height, width, channels) or a batch of them, of 1 or 3 channels.
+        data_format: "channels_last" or "channels_first"; None: what
+            `jkeras.config.image_data_format()` says.
+    Returns:
+        Images of one channel, in the same dtype.
     Raises:
         ValueError: not 3 or 4 axes, or neither 1 nor 3 channels.
 
@@ -84,6 +90,11 @@ def _planes(images: jax.Array, data_format: DataFormat | None) -> tuple[list[jax
 def rgb_to_hsv(images: TensorLike, data_format: DataFormat | None = None) -> jax.Array:
     """Hue in [0, 1), saturation in [0, 1] and value (the largest of R, G and B), for each pixel.
 
+    Args:
+        images: one image or a batch of them, floats in [0, 1].
+        data_format: as for `rgb_to_grayscale`.
+    Returns:
+        Images of the same shape and dtype.
     Raises:
         ValueError: not 3 or 4 axes, not 3 channels, or an integer dtype.
 
@@ -110,6 +121,11 @@ def rgb_to_hsv(images: TensorLike, data_format: DataFormat | None = None) -> jax
 def hsv_to_rgb(images: TensorLike, data_format: DataFormat | None = None) -> jax.Array:
     """The inverse of `rgb_to_hsv`; hues that differ by a whole number are the same.
 
+    Args:
+        images: one image or a batch of them, floats.
+        data_format: as for `rgb_to_grayscale`.
+    Returns:
+        Images of the same shape and dtype.
     Raises:
         ValueError: not 3 or 4 axes, not 3 channels, or an integer dtype.
 

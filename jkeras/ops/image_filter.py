@@ -87,11 +87,14 @@ def gaussian_blur(
         sigma: standard deviations along the width and along the height.
         data_format: give it. Without it arrays are read as "channels_first", as Keras on JAX does;
             symbolic tensors are read in the default format.
+    Returns:
+        Images of the same shape and dtype; integers are rounded.
     Raises:
         ValueError: not 3 or 4 axes.
 
-    >>> gaussian_blur(jnp.ones((8, 6, 3)), data_format="channels_last").shape
-    (8, 6, 3)
+    >>> x = jnp.array([0.0, 8.0, 0.0]).reshape(1, 3, 1)
+    >>> gaussian_blur(x, (3, 1), data_format="channels_last").ravel().round().tolist()
+    [2.0, 4.0, 2.0]
     """
     if is_symbolic(images) or data_format:
         data_format = standardize_data_format(data_format)
@@ -105,11 +108,17 @@ def sobel_edges(images: TensorLike, data_format: DataFormat | None = None) -> ja
     """The derivatives of images along the height and the width, on a new last axis (Sobel's
     kernels).
 
+    Args:
+        images: a batch of images.
+        data_format: "channels_last" or "channels_first"; None: what
+            `jkeras.config.image_data_format()` says.
+    Returns:
+        Array of the images' shape and a last axis of size 2: downwards, to the right.
     Raises:
         ValueError: not 4 axes.
 
-    >>> sobel_edges(jnp.ones((2, 5, 6, 3))).shape
-    (2, 5, 6, 3, 2)
+    >>> print(sobel_edges(jnp.arange(9.0).reshape(1, 3, 3, 1))[0, 1, 1, 0])
+    [24.  8.]
     """
     images = jnp.asarray(images)
     data_format = standardize_data_format(data_format)
@@ -141,18 +150,23 @@ def ssim(
     data_format: DataFormat | None = None,
 ) -> jax.Array:
     """The structural similarity of images, 1 for equal ones: one number for each pair (Wang et al.
-    2004, IEEE TIP).
+    2004, doi:10.1109/TIP.2003.819861).
 
     Args:
+        image1, image2: one image or a batch of them, of one shape.
         max_val: the range of the values: 1, or 255.
         filter_size, filter_sigma: of the Gaussian window in which means and variances are taken.
         k1, k2: small numbers that keep denominators away from 0.
+        data_format: "channels_last" or "channels_first"; None: what
+            `jkeras.config.image_data_format()` says.
+    Returns:
+        Array (batch,), for single images (), in the dtype of `image1`.
     Raises:
         ValueError: not 3 or 4 axes, two different shapes, or images smaller than the window.
 
     >>> x = jnp.ones((2, 12, 12, 3))
-    >>> ssim(x, x)
-    Array([1., 1.], dtype=float32)
+    >>> print(ssim(x, x), ssim(x, 0 * x).round(4))
+    [1. 1.] [0.0001 0.0001]
     """
     image1 = jnp.asarray(image1)
     image2 = jnp.asarray(image2)

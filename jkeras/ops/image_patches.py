@@ -63,15 +63,19 @@ def reconstruct_patches(
             much padding goes.
         strides: `size`, or None for it.
         padding: "valid" or "same", as the patches were made.
-
+        data_format: "channels_last" or "channels_first"; None: what
+            `jkeras.config.image_data_format()` says.
+    Returns:
+        (batch, height, width, channels), of one image and of volumes likewise.
     Raises:
         TypeError: `size` or `output_size` is no tuple.
         ValueError: the sizes do not fit each other.
         NotImplementedError: patches that overlap.
 
-    >>> patches = jnp.arange(24.0).reshape(1, 2, 3, 4)
-    >>> reconstruct_patches(patches, 2).shape
-    (1, 4, 6, 1)
+    >>> patches = jnp.arange(8.0).reshape(1, 1, 2, 4)
+    >>> print(reconstruct_patches(patches, 2)[0, :, :, 0])
+    [[0. 1. 4. 5.]
+     [2. 3. 6. 7.]]
     """
     size = _checked_size(size, strides, padding)
     patches = jnp.asarray(patches)

@@ -104,14 +104,20 @@ def resize(
         size: (height, width).
         interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
         antialias: whether to blur before making images smaller.
-        crop_to_aspect_ratio, pad_to_aspect_ratio: whether to crop, or pad with `fill_value`,
-            instead of distorting.
+        crop_to_aspect_ratio, pad_to_aspect_ratio: whether to crop, or pad, instead of distorting.
+        fill_mode: "constant".
+        fill_value: what the border of `pad_to_aspect_ratio` is filled with.
+        data_format: "channels_last" or "channels_first"; None: what
+            `jkeras.config.image_data_format()` says.
+    Returns:
+        Images of the new size.
     Raises:
-        ValueError: not 3 or 4 axes, a size that is not two positive integers, or both ways to keep
-            the aspect.
+        ValueError: not 3 or 4 axes, a size that is not two positive integers, an unknown
+            interpolation or fill mode, or both ways to keep the aspect.
 
-    >>> resize(jnp.ones((2, 8, 8, 3)), (4, 6)).shape
-    (2, 4, 6, 3)
+    >>> print(resize(jnp.arange(4.0).reshape(2, 2, 1), (2, 4))[:, :, 0])
+    [[0.   0.25 0.75 1.  ]
+     [2.   2.25 2.75 3.  ]]
     """
     images = jnp.asarray(images)
     axes = axes_of(data_format)
@@ -158,9 +164,16 @@ def scale_and_translate(
     """Images scaled, then shifted, on the axes `spatial_dims`; what comes from outside is 0.
 
     Args:
+        images: array of any axes.
         output_shape: the whole shape of the result.
         scale, translation: one number for each of the axes `spatial_dims`.
+        spatial_dims: the axes that are scaled.
         method: "linear", "cubic", "lanczos3" or "lanczos5".
+        antialias: whether to blur before making images smaller.
+    Returns:
+        Array of `output_shape`.
+    Raises:
+        ValueError: another method.
 
     >>> x = jnp.arange(4.0)[None]
     >>> scale_and_translate(x, (1, 4), jnp.ones(1), jnp.ones(1), (1,), "linear")
@@ -285,11 +298,20 @@ def pad_images(
     """Images with a border of zeros. For each axis two of the two borders and the new size are
     given.
 
+    Args:
+        images: one image or a batch of them.
+        top_padding, left_padding, bottom_padding, right_padding: rows or columns that are added.
+        target_height, target_width: the new size.
+        data_format: "channels_last" or "channels_first"; None: what
+            `jkeras.config.image_data_format()` says.
+    Returns:
+        Images of the new size.
     Raises:
-        ValueError: not exactly two of them, or a negative one.
+        ValueError: not exactly two of them, or a negative one; not 3 or 4 axes.
 
-    >>> pad_images(jnp.ones((2, 4, 5, 3)), 1, 2, target_height=8, right_padding=0).shape
-    (2, 8, 7, 3)
+    >>> print(pad_images(jnp.ones((1, 1, 1)), 1, 0, bottom_padding=0, target_width=3)[:, :, 0])
+    [[0. 0. 0.]
+     [1. 0. 0.]]
     """
     images = jnp.asarray(images)
     vertical, horizontal, axes = _frame(
@@ -318,11 +340,20 @@ def crop_images(
 ) -> jax.Array:
     """Images without their border. For each axis two of the two borders and the new size are given.
 
+    Args:
+        images: one image or a batch of them.
+        top_cropping, left_cropping, bottom_cropping, right_cropping: rows or columns that go.
+        target_height, target_width: the new size.
+        data_format: "channels_last" or "channels_first"; None: what
+            `jkeras.config.image_data_format()` says.
+    Returns:
+        Images of the new size.
     Raises:
-        ValueError: not exactly two of them, or a negative one.
+        ValueError: not exactly two of them, or a negative one; not 3 or 4 axes.
 
-    >>> crop_images(jnp.ones((2, 4, 5, 3)), 1, 2, target_height=2, right_cropping=0).shape
-    (2, 2, 3, 3)
+    >>> x = jnp.arange(6.0).reshape(2, 3, 1)
+    >>> print(crop_images(x, 0, 1, target_height=1, target_width=2)[:, :, 0])
+    [[1. 2.]]
     """
     images = jnp.asarray(images)
     (top, _, height), (left, _, width), axes = _frame(
@@ -351,16 +382,24 @@ def extract_patches(
     window * channels).
 
     Args:
+        images: a batch of images or one; of volumes for a `size` of three.
         size: int, (height, width), or (depth, height, width) for volumes.
         strides: steps between windows, by default `size`: they do not overlap.
-        padding: "valid" or "same".
+        dilation_rate: how far apart the pixels of a window lie, int or one for each spatial axis.
+        padding: "valid" (whole windows only) or "same" (zeros around the images).
+        data_format: "channels_last" or "channels_first"; None: what
+            `jkeras.config.image_data_format()` says.
+    Returns:
+        (batch, down, across, height * width * channels), of one image without the batch; for
+        "channels_first" the values of a window come second.
     Raises:
         TypeError: `size` is no int and no tuple.
         ValueError: `size` has not 2 or 3 entries, the images are smaller or have other axes, or an
             unknown `padding`.
 
-    >>> extract_patches(jnp.ones((2, 8, 6, 3)), 2).shape
-    (2, 4, 3, 12)
+    >>> print(extract_patches(jnp.arange(8.0).reshape(1, 2, 4, 1), 2))
+    [[[[0. 1. 4. 5.]
+       [2. 3. 6. 7.]]]]
     """
     size = patch_size(size)
     count = len(size)
@@ -405,6 +444,15 @@ def extract_patches_3d(
     data_format: DataFormat | None = None,
 ) -> jax.Array:
     """Windows of volumes as vectors; see `extract_patches`.
+
+    Args:
+        volumes: a batch of volumes (batch, depth, height, width, channels), or one.
+        size: int, or (depth, height, width).
+        strides, dilation_rate, padding, data_format: as for `extract_patches`.
+    Returns:
+        (batch, *windows, depth * height * width * channels).
+    Raises:
+        ValueError: as for `extract_patches`.
 
     >>> extract_patches_3d(jnp.ones((2, 4, 8, 6, 3)), 2).shape
     (2, 2, 4, 3, 24)

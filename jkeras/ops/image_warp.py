@@ -40,10 +40,14 @@ def map_coordinates(
     coordinates[1][i], ...].
 
     Args:
+        inputs: array of any axes.
         coordinates: (number of axes of `inputs`, *shape of the result).
         order: 0 takes the nearest value, 1 interpolates linearly.
         fill_mode: what lies outside: "constant" (`fill_value`), "nearest", "wrap", "mirror" or
             "reflect".
+        fill_value: number.
+    Returns:
+        Array of the inputs' dtype, of the shape of a row of coordinates.
     Raises:
         ValueError: coordinates that do not fit, or another order or mode.
 
@@ -177,6 +181,11 @@ def affine_transform(
         interpolation: "nearest" or "bilinear".
         fill_mode: what lies outside: "constant" (`fill_value`), "nearest", "wrap", "mirror" or
             "reflect".
+        fill_value: number.
+        data_format: "channels_last" or "channels_first"; None: what
+            `jkeras.config.image_data_format()` says.
+    Returns:
+        Images of the same shape and dtype.
     Raises:
         ValueError: ranks that do not fit, or an unknown mode.
 
@@ -260,12 +269,19 @@ def perspective_transform(
         start_points, end_points: the points before and after, (x, y): (4, 2) or (batch, 4, 2).
         interpolation: "nearest" or "bilinear".
         fill_value: what lies outside.
+        data_format: "channels_last" or "channels_first"; None: what
+            `jkeras.config.image_data_format()` says.
+    Returns:
+        Images of the same shape and dtype.
     Raises:
         ValueError: ranks that do not fit, or an unknown interpolation.
 
-    >>> corners = jnp.array([[0.0, 0], [3, 0], [0, 3], [3, 3]])
-    >>> perspective_transform(jnp.ones((4, 4, 1)), corners, corners * 0.5).shape
-    (4, 4, 1)
+    >>> corners = jnp.array([[0.0, 0], [2, 0], [0, 2], [2, 2]])
+    >>> x = jnp.arange(9.0).reshape(3, 3, 1)
+    >>> print(perspective_transform(x, corners, corners * 0.5)[:, :, 0])
+    [[0. 2. 0.]
+     [6. 8. 0.]
+     [0. 0. 0.]]
     """
     images = jnp.asarray(images)
     start = jnp.asarray(start_points)
@@ -338,14 +354,25 @@ def elastic_transform(
     """Images with each pixel displaced by a smooth random field (Simard et al. 2003, ICDAR).
 
     Args:
+        images: one image or a batch of them.
         alpha: strength of the displacement.
         sigma: standard deviation of the noise and of the Gaussian that smooths it, a Python number.
+        interpolation: "nearest" or "bilinear".
+        fill_mode, fill_value: as for `affine_transform`.
         seed: an integer, a JAX key or a `SeedGenerator`.
+        data_format: "channels_last" or "channels_first"; None: what
+            `jkeras.config.image_data_format()` says.
+    Returns:
+        Images of the same shape and dtype.
     Raises:
         ValueError: not 3 or 4 axes, or an unknown mode.
 
-    >>> elastic_transform(jnp.ones((2, 8, 8, 3)), alpha=2.0, sigma=1.0, seed=3).shape
-    (2, 8, 8, 3)
+    >>> x = jnp.arange(64.0).reshape(8, 8, 1)
+    >>> for alpha in (0.0, 5.0):
+    ...     moved = elastic_transform(x, alpha, sigma=1.0, seed=3) != x
+    ...     print(float(moved.mean()) > 0.5)
+    False
+    True
     """
     images = jnp.asarray(images)
     data_format = standardize_data_format(data_format)

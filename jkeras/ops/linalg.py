@@ -244,7 +244,7 @@ def norm(
         x: array; integers become floats.
         ord: as in `numpy.linalg.norm`: a number, "fro" or "nuc".
         axis: int, pair of ints, or None: the vectors or matrices that have a norm. With `ord`, None
-            stands for the axes of x, one or two.
+            stands for all axes of x, one or two.
         keepdims: whether these axes stay, with size 1.
     Returns:
         Array of x's shape without these axes.
@@ -358,8 +358,8 @@ def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> jax.Array
     Returns:
         Array (n,) or (n, k).
 
-    >>> lstsq(jnp.array([[2.0], [2.0]]), jnp.array([2.0, 4.0])).round(3)
-    Array([1.5], dtype=float32)
+    >>> [round(float(v), 3) for v in lstsq(jnp.array([[2.0], [2.0]]), jnp.array([2.0, 4.0]))]
+    [1.5]
     """
     return jnp.linalg.lstsq(jnp.asarray(a), jnp.asarray(b), rcond=rcond)[0]
 

@@ -642,7 +642,8 @@ def istft(
     window: str | TensorLike | None = "hann",
     center: bool = True,
 ) -> jax.Array:
-    """The inverse of `stft` with the same arguments, in the sense of least squares.
+    """The inverse of `stft` with the same arguments, in the sense of least squares (Griffin and Lim
+    1984, doi:10.1109/TASSP.1984.1164317).
 
     Args:
         x: a pair (real, imaginary), (..., windows, bins).

@@ -21,6 +21,11 @@ from jkeras.core.weights.types import Axis, TensorLike
 def relu(x: TensorLike) -> jax.Array:
     """max(x, 0).
 
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
+
     >>> relu([-1.0, 2.0])
     Array([0., 2.], dtype=float32)
     """
@@ -30,6 +35,11 @@ def relu(x: TensorLike) -> jax.Array:
 @nn_op()
 def relu6(x: TensorLike) -> jax.Array:
     """min(max(x, 0), 6).
+
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
 
     >>> relu6([-1.0, 2.0, 8.0])
     Array([0., 2., 6.], dtype=float32)
@@ -41,6 +51,12 @@ def relu6(x: TensorLike) -> jax.Array:
 def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> jax.Array:
     """x where positive, negative_slope * x elsewhere.
 
+    Args:
+        x: array or nested list of numbers.
+        negative_slope: number.
+    Returns:
+        Array of x's shape.
+
     >>> leaky_relu([-1.0, 2.0], negative_slope=0.5)
     Array([-0.5,  2. ], dtype=float32)
     """
@@ -51,8 +67,14 @@ def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> jax.Array:
 def elu(x: TensorLike, alpha: float = 1.0) -> jax.Array:
     """x where positive, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2016, arXiv:1511.07289).
 
-    >>> elu([0.0, 2.0])
-    Array([0., 2.], dtype=float32)
+    Args:
+        x: array or nested list of numbers.
+        alpha: number, what is approached from below as -alpha.
+    Returns:
+        Array of x's shape.
+
+    >>> [round(float(y), 3) for y in elu([-1.0, 2.0])]
+    [-0.632, 2.0]
     """
     return jax.nn.elu(jnp.asarray(x), alpha=alpha)
 
@@ -60,6 +82,11 @@ def elu(x: TensorLike, alpha: float = 1.0) -> jax.Array:
 @nn_op()
 def selu(x: TensorLike) -> jax.Array:
     """The self-normalizing 1.0507 * elu(x, 1.67326) (Klambauer et al. 2017, arXiv:1706.02515).
+
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
 
     >>> selu([0.0, 1.0])
     Array([0.      , 1.050701], dtype=float32)
@@ -71,8 +98,14 @@ def selu(x: TensorLike) -> jax.Array:
 def celu(x: TensorLike, alpha: float = 1.0) -> jax.Array:
     """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0) (Barron 2017, arXiv:1704.07483).
 
-    >>> celu([0.0, 2.0])
-    Array([0., 2.], dtype=float32)
+    Args:
+        x: array or nested list of numbers.
+        alpha: positive number, what is approached from below as -alpha.
+    Returns:
+        Array of x's shape.
+
+    >>> [round(float(y), 3) for y in celu([-1.0, 2.0], alpha=2.0)]
+    [-0.787, 2.0]
     """
     return jax.nn.celu(jnp.asarray(x), alpha=alpha)
 
@@ -82,10 +115,15 @@ def gelu(x: TensorLike, approximate: bool = True) -> jax.Array:
     """x * P(N(0, 1) <= x) (Hendrycks and Gimpel 2016, arXiv:1606.08415).
 
     Args:
+        x: array or nested list of numbers.
         approximate: use the tanh formula instead of the error function.
+    Returns:
+        Array of x's shape.
 
-    >>> gelu([0.0, 10.0])
-    Array([ 0., 10.], dtype=float32)
+    >>> [round(float(y), 4) for y in gelu([-1.0, 1.0])]
+    [-0.1588, 0.8412]
+    >>> [round(float(y), 4) for y in gelu([-1.0, 1.0], approximate=False)]
+    [-0.1587, 0.8413]
     """
     if approximate:
         return jax.nn.gelu(jnp.asarray(x))
@@ -96,8 +134,13 @@ def gelu(x: TensorLike, approximate: bool = True) -> jax.Array:
 def silu(x: TensorLike) -> jax.Array:
     """x * sigmoid(x), also named swish (Ramachandran et al. 2017, arXiv:1710.05941).
 
-    >>> silu([0.0, 20.0])
-    Array([ 0., 20.], dtype=float32)
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
+
+    >>> [round(float(y), 3) for y in silu([-1.0, 0.0, 20.0])]
+    [-0.269, 0.0, 20.0]
     """
     return jax.nn.silu(jnp.asarray(x))
 
@@ -106,8 +149,13 @@ def silu(x: TensorLike) -> jax.Array:
 def hard_silu(x: TensorLike) -> jax.Array:
     """x * relu6(x + 3) / 6, also named hard swish (Howard et al. 2019, arXiv:1905.02244).
 
-    >>> hard_silu([-3.0, 3.0])
-    Array([-0.,  3.], dtype=float32)
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
+
+    >>> hard_silu([-3.0, 1.5, 3.0])
+    Array([-0.   ,  1.125,  3.   ], dtype=float32)
     """
     return jax.nn.hard_silu(jnp.asarray(x))
 
@@ -115,6 +163,11 @@ def hard_silu(x: TensorLike) -> jax.Array:
 @nn_op()
 def sigmoid(x: TensorLike) -> jax.Array:
     """1 / (1 + exp(-x)).
+
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
 
     >>> sigmoid([0.0, 100.0])
     Array([0.5, 1. ], dtype=float32)
@@ -131,6 +184,11 @@ def sigmoid(x: TensorLike) -> jax.Array:
 def hard_sigmoid(x: TensorLike) -> jax.Array:
     """relu6(x + 3) / 6, a piecewise linear sigmoid.
 
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
+
     >>> hard_sigmoid([-3.0, 0.0, 3.0])
     Array([0. , 0.5, 1. ], dtype=float32)
     """
@@ -140,6 +198,11 @@ def hard_sigmoid(x: TensorLike) -> jax.Array:
 @nn_op()
 def sparse_sigmoid(x: TensorLike) -> jax.Array:
     """0 below -1, 1 above 1, (x + 1) / 2 between (Blondel et al. 2019, arXiv:1901.02324).
+
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
 
     >>> sparse_sigmoid([-2.0, 0.0, 2.0])
     Array([0. , 0.5, 1. ], dtype=float32)
@@ -151,6 +214,11 @@ def sparse_sigmoid(x: TensorLike) -> jax.Array:
 def log_sigmoid(x: TensorLike) -> jax.Array:
     """log(sigmoid(x)), without overflow.
 
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
+
     >>> log_sigmoid([-100.0])
     Array([-100.], dtype=float32)
     """
@@ -160,6 +228,11 @@ def log_sigmoid(x: TensorLike) -> jax.Array:
 @nn_op()
 def softplus(x: TensorLike) -> jax.Array:
     """log(exp(x) + 1), without overflow.
+
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
 
     >>> softplus([100.0])
     Array([100.], dtype=float32)
@@ -171,8 +244,13 @@ def softplus(x: TensorLike) -> jax.Array:
 def sparse_plus(x: TensorLike) -> jax.Array:
     """0 below -1, x above 1, (x + 1)**2 / 4 between: the integral of `sparse_sigmoid`.
 
-    >>> sparse_plus([-2.0, 1.0, 3.0])
-    Array([0., 1., 3.], dtype=float32)
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
+
+    >>> sparse_plus([-2.0, 0.0, 1.0, 3.0])
+    Array([0.  , 0.25, 1.  , 3.  ], dtype=float32)
     """
     return jax.nn.sparse_plus(jnp.asarray(x))
 
@@ -180,6 +258,12 @@ def sparse_plus(x: TensorLike) -> jax.Array:
 @nn_op()
 def squareplus(x: TensorLike, b: float = 4) -> jax.Array:
     """(x + sqrt(x**2 + b)) / 2, a smooth relu (Barron 2021, arXiv:2112.11687).
+
+    Args:
+        x: array or nested list of numbers.
+        b: number from 0 on: how smooth it is; 0 gives relu.
+    Returns:
+        Array of x's shape.
 
     >>> squareplus([0.0])
     Array([1.], dtype=float32)
@@ -191,6 +275,11 @@ def squareplus(x: TensorLike, b: float = 4) -> jax.Array:
 def softsign(x: TensorLike) -> jax.Array:
     """x / (|x| + 1).
 
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
+
     >>> softsign([-1.0, 1.0])
     Array([-0.5,  0.5], dtype=float32)
     """
@@ -200,6 +289,12 @@ def softsign(x: TensorLike) -> jax.Array:
 @nn_op()
 def soft_shrink(x: TensorLike, threshold: float = 0.5) -> jax.Array:
     """x moved towards 0 by the threshold, and 0 within it.
+
+    Args:
+        x: array or nested list of numbers.
+        threshold: number from 0 on.
+    Returns:
+        Array of x's shape.
 
     >>> soft_shrink([-1.0, 0.2, 2.0])
     Array([-0.5,  0. ,  1.5], dtype=float32)
@@ -212,6 +307,12 @@ def soft_shrink(x: TensorLike, threshold: float = 0.5) -> jax.Array:
 def hard_shrink(x: TensorLike, threshold: float = 0.5) -> jax.Array:
     """x where |x| exceeds the threshold, 0 elsewhere.
 
+    Args:
+        x: array or nested list of numbers.
+        threshold: number from 0 on.
+    Returns:
+        Array of x's shape.
+
     >>> hard_shrink([-1.0, 0.2, 2.0])
     Array([-1.,  0.,  2.], dtype=float32)
     """
@@ -223,6 +324,11 @@ def hard_shrink(x: TensorLike, threshold: float = 0.5) -> jax.Array:
 def hard_tanh(x: TensorLike) -> jax.Array:
     """x clipped to [-1, 1].
 
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
+
     >>> hard_tanh([-3.0, 0.5, 2.0])
     Array([-1. ,  0.5,  1. ], dtype=float32)
     """
@@ -233,8 +339,13 @@ def hard_tanh(x: TensorLike) -> jax.Array:
 def tanh_shrink(x: TensorLike) -> jax.Array:
     """x - tanh(x).
 
-    >>> tanh_shrink([0.0])
-    Array([0.], dtype=float32)
+    Args:
+        x: array or nested list of numbers.
+    Returns:
+        Array of x's shape.
+
+    >>> [round(float(y), 3) for y in tanh_shrink([-2.0, 0.0, 2.0])]
+    [-1.036, 0.0, 1.036]
     """
     x = jnp.asarray(x)
     return x - jnp.tanh(x)
@@ -243,6 +354,12 @@ def tanh_shrink(x: TensorLike) -> jax.Array:
 @nn_op(inputs=1)
 def threshold(x: TensorLike, threshold: float, default_value: float) -> jax.Array:
     """x where it exceeds the threshold, `default_value` elsewhere.
+
+    Args:
+        x: array or nested list of numbers.
+        threshold, default_value: numbers.
+    Returns:
+        Array of x's shape.
 
     >>> threshold([1.0, 3.0], 2.0, -1.0)
     Array([-1.,  3.], dtype=float32)
@@ -256,8 +373,13 @@ def glu(x: TensorLike, axis: int = -1) -> jax.Array:
     """a * sigmoid(b), where a and b are the two halves of x along an axis (Dauphin et al. 2016,
     arXiv:1612.08083).
 
+    Args:
+        x: array or nested list of numbers.
+        axis: int.
+    Returns:
+        Array of x's shape, the axis half as long.
     Raises:
-        ValueError: the axis has an odd size.
+        ValueError: the axis has an odd size, or x does not have it.
 
     >>> glu([3.0, 0.0])
     Array([1.5], dtype=float32)
@@ -280,8 +402,14 @@ def glu(x: TensorLike, axis: int = -1) -> jax.Array:
 def softmax(x: TensorLike, axis: Axis = -1) -> jax.Array:
     """exp(x) / sum(exp(x)) along an axis (int, tuple, or None for all).
 
-    >>> softmax([0.0, 0.0])
-    Array([0.5, 0.5], dtype=float32)
+    Args:
+        x: logits, an array of floats; half precision is summed in float32.
+        axis: along which the result sums to 1.
+    Returns:
+        Array of x's shape and dtype: positive numbers.
+
+    >>> [round(float(y), 3) for y in softmax([1.0, 2.0, 3.0])]
+    [0.09, 0.245, 0.665]
     """
     x = jnp.asarray(x)
     if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
@@ -299,6 +427,11 @@ def softmax(x: TensorLike, axis: Axis = -1) -> jax.Array:
 def log_softmax(x: TensorLike, axis: Axis = -1) -> jax.Array:
     """log(softmax(x)) along an axis (int, tuple, or None for all), without overflow.
 
+    Args:
+        x, axis: as for `softmax`.
+    Returns:
+        Array of x's shape and dtype: numbers up to 0.
+
     >>> log_softmax([0.0, 100.0])
     Array([-100.,    0.], dtype=float32)
     """
@@ -312,6 +445,12 @@ def sparsemax(x: TensorLike, axis: int = -1) -> jax.Array:
 
     As in Keras, tau is taken from the sum of all partial sums in the support; with one entry in the
     support that is the projection on the simplex that the paper defines.
+
+    Args:
+        x: logits, an array of floats.
+        axis: int.
+    Returns:
+        Array of x's shape: numbers from 0 on.
 
     >>> sparsemax([3.0, 0.0])
     Array([1., 0.], dtype=float32)

@@ -89,14 +89,19 @@ def dot_product_attention(
             from `is_causal` and a mask of sources, (batch, 1, 1, source); cuDNN on NVIDIA GPUs for
             16 bits. True demands it, False lets XLA fuse, and can be differentiated in forward
             mode.
+        attn_logits_soft_cap: must be None.
+    Returns:
+        (batch, target, heads, depth of value), in the dtype that all three have together.
     Raises:
         ValueError: not four axes, or shapes that do not fit; a soft cap, which only Keras on TPUs
             has.
         RuntimeError: `flash_attention=True` where there is no such kernel.
 
-    >>> x = jnp.ones((1, 3, 2, 4))
-    >>> dot_product_attention(x, x, x).shape
-    (1, 3, 2, 4)
+    >>> x = jnp.arange(6.0).reshape(1, 3, 1, 2)
+    >>> print(dot_product_attention(jnp.zeros_like(x), x, x, is_causal=True)[0, :, 0])
+    [[0. 1.]
+     [1. 2.]
+     [2. 3.]]
     """
     if attn_logits_soft_cap is not None:
         raise ValueError("attn_logits_soft_cap: XLA has it for TPUs. Leave it None.")

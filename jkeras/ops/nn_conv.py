@@ -165,11 +165,16 @@ def conv(
         kernel: (*size, channels / groups, filters); the inputs are cast to its dtype.
         strides, dilation_rate: int, or one for each spatial axis.
         padding: "valid" (none) or "same" (zeros, output size = ceil(size / stride)).
+        data_format: "channels_last" or "channels_first"; None: what
+            `jkeras.config.image_data_format()` says.
+    Returns:
+        (batch, *new space, filters), or (batch, filters, *new space) for "channels_first".
     Raises:
-        ValueError: channels not divisible into groups, or an empty result.
+        ValueError: a kernel with another number of axes, channels that do not fit it, an unknown
+            padding, or an empty result.
 
-    >>> conv(jnp.ones((1, 5, 2)), jnp.ones((3, 2, 4))).shape
-    (1, 3, 4)
+    >>> conv(jnp.arange(5.0).reshape(1, 5, 1), jnp.ones((3, 1, 1)))[0, :, 0]
+    Array([3., 6., 9.], dtype=float32)
     """
     data_format = standardize_data_format(data_format)
     return convolved(inputs, kernel, strides, padding, data_format, dilation_rate)
@@ -217,10 +222,16 @@ def depthwise_conv(
     """A convolution of each channel on its own.
 
     Args:
-        kernel: (*size, channels, multiplier); gives channels * multiplier channels.
+        inputs, strides, padding, data_format, dilation_rate: as for `conv`.
+        kernel: (*size, channels, multiplier).
+    Returns:
+        As of `conv`, with channels * multiplier channels.
+    Raises:
+        ValueError: a kernel with other axes or channels, or an unknown padding.
 
-    >>> depthwise_conv(jnp.ones((1, 5, 2)), jnp.ones((3, 2, 4))).shape
-    (1, 3, 8)
+    >>> x = jnp.arange(6.0).reshape(1, 3, 2)
+    >>> depthwise_conv(x, jnp.ones((3, 2, 2)))[0, 0]
+    Array([6., 6., 9., 9.], dtype=float32)
     """
     data_format = standardize_data_format(data_format)
     inputs = jnp.asarray(inputs)
@@ -254,10 +265,21 @@ def separable_conv(
     data_format: DataFormat | None = None,
     dilation_rate: PerAxis = 1,
 ) -> jax.Array:
-    """A depthwise convolution, then one of size 1 that mixes the channels.
+    """A depthwise convolution, then one of size 1 that mixes the channels (Chollet 2017,
+    arXiv:1610.02357).
 
-    >>> separable_conv(jnp.ones((1, 5, 2)), jnp.ones((3, 2, 4)), jnp.ones((1, 8, 6))).shape
-    (1, 3, 6)
+    Args:
+        inputs, strides, padding, data_format, dilation_rate: as for `conv`.
+        depthwise_kernel: (*size, channels, multiplier).
+        pointwise_kernel: (1, ..., channels * multiplier, filters).
+    Returns:
+        As of `conv`, with `filters` channels.
+    Raises:
+        ValueError: kernels with other axes or channels, or an unknown padding.
+
+    >>> x = jnp.arange(6.0).reshape(1, 3, 2)
+    >>> separable_conv(x, jnp.ones((3, 2, 1)), jnp.ones((1, 2, 1)))[0, 0]
+    Array([15.], dtype=float32)
     """
     x = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
     return conv(x, pointwise_kernel, 1, "valid", data_format, dilation_rate)
@@ -298,11 +320,19 @@ def conv_transpose(
     """The transpose of `conv`: what its gradient does to an output.
 
     Args:
+        inputs, strides, data_format, dilation_rate: as for `conv`; strides make the output larger.
         kernel: (*size, filters, channels).
+        padding: "valid" (size (n - 1) * stride + the larger of kernel and stride) or "same" (n *
+            stride).
         output_padding: int, one for each spatial axis, or None for Keras's default output size.
+    Returns:
+        As of `conv`, with `filters` channels.
+    Raises:
+        ValueError: a kernel with other axes or channels, or an unknown padding.
 
-    >>> conv_transpose(jnp.ones((1, 5, 2)), jnp.ones((3, 4, 2)), strides=2, padding="same").shape
-    (1, 10, 4)
+    >>> x = jnp.array([1.0, 2.0]).reshape(1, 2, 1)
+    >>> conv_transpose(x, jnp.ones((3, 1, 1)), strides=2)[0, :, 0]
+    Array([1., 1., 3., 2., 2.], dtype=float32)
     """
     data_format = standardize_data_format(data_format)
     inputs = jnp.asarray(inputs)
@@ -350,7 +380,12 @@ def unfold(
     """All windows of an image, side by side: (n, c, h, w) -> (n, c * kh * kw, windows).
 
     Args:
+        x: (n, c, h, w).
         kernel_size, dilation, padding, stride: int, or a pair for height and width.
+    Returns:
+        (n, c * kh * kw, windows).
+    Raises:
+        ValueError: x has not four axes.
 
     >>> unfold(jnp.arange(9.0).reshape(1, 1, 3, 3), 2)[0, :, 0]
     Array([0., 1., 3., 4.], dtype=float32)
@@ -397,6 +432,15 @@ def fold(
 ) -> jax.Array:
     """The transpose of `unfold`: puts windows back at their positions and adds where they overlap.
 
+    Args:
+        x: (n, c * kh * kw, windows).
+        output_size: (h, w) of the image, or an int for both.
+        kernel_size, dilation, padding, stride: as of the `unfold` that it undoes.
+    Returns:
+        (n, c, h, w).
+    Raises:
+        ValueError: x has not three axes, or other sizes than windows of such an image.
+
     >>> fold(unfold(jnp.ones((1, 1, 2, 3)), (2, 2)), (2, 3), (2, 2))[0, 0, 0]
     Array([1., 2., 1.], dtype=float32)
     """
@@ -440,10 +484,20 @@ def depth_to_space(
     x: TensorLike, block_size: int, data_format: DataFormat = "channels_last"
 ) -> jax.Array:
     """Moves channels into blocks of pixels (pixel shuffle): (n, h, w, c) -> (n, h * b, w * b, c /
-    b**2).
+    b**2) (Shi et al. 2016, arXiv:1609.05158).
 
-    >>> depth_to_space(jnp.ones((1, 2, 3, 8)), 2).shape
-    (1, 4, 6, 2)
+    Args:
+        x: images with b**2 times as many channels, (n, h, w, c).
+        block_size: b, at least 2.
+        data_format: "channels_last" or "channels_first", which has (n, c, h, w).
+    Returns:
+        (n, h * b, w * b, c / b**2).
+    Raises:
+        ValueError: x has not four axes, b is below 2, or b**2 does not divide the channels.
+
+    >>> print(depth_to_space(jnp.arange(4.0).reshape(1, 1, 1, 4), 2)[0, :, :, 0])
+    [[0. 1.]
+     [2. 3.]]
     """
     x, data_format = _block_arguments("depth_to_space", x, block_size, data_format)
     b = block_size
@@ -467,8 +521,16 @@ def space_to_depth(
 ) -> jax.Array:
     """The inverse of `depth_to_space`: (n, h, w, c) -> (n, h / b, w / b, c * b**2).
 
-    >>> space_to_depth(jnp.ones((1, 4, 6, 2)), 2).shape
-    (1, 2, 3, 8)
+    Args:
+        x: images (n, h, w, c).
+        block_size, data_format: as for `depth_to_space`.
+    Returns:
+        (n, h / b, w / b, c * b**2).
+    Raises:
+        ValueError: x has not four axes, b is below 2, or b does not divide height and width.
+
+    >>> print(space_to_depth(jnp.arange(4.0).reshape(1, 2, 2, 1), 2))
+    [[[[0. 1. 2. 3.]]]]
     """
     x, data_format = _block_arguments("space_to_depth", x, block_size, data_format)
     b = block_size

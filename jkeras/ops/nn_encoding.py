@@ -53,9 +53,13 @@ def one_hot(
     range.
 
     Args:
+        x: integers, of any shape.
+        num_classes: int.
         axis: where the new axis of size `num_classes` goes.
         dtype: floatx by default.
         sparse: return a JAX BCOO array.
+    Returns:
+        Array of x's shape with a new axis of size `num_classes`.
 
     >>> one_hot([2, 0], 3)
     Array([[0., 0., 1.],
@@ -98,9 +102,15 @@ def multi_hot(
     num_classes).
 
     Args:
+        inputs: integers, (batch, n) or (n,).
+        num_classes: int.
+        axis: -1; another, as in Keras, puts the axis of the classes elsewhere before the second
+            axis is reduced.
         dtype: floatx by default.
         sparse: return a JAX BCOO array.
         num_tokens: older name of `num_classes`.
+    Returns:
+        Array (batch, num_classes), or (num_classes,) for a vector.
     Raises:
         ValueError: no `num_classes`.
 
@@ -123,8 +133,14 @@ def _polar_spec(abs_: Operand, angle: Operand) -> KerasTensor:
 def polar(abs_: TensorLike, angle: TensorLike) -> jax.Array:
     """The complex numbers of absolute values and angles (in radians).
 
-    >>> polar([2.0], [0.0])
-    Array([2.+0.j], dtype=complex64)
+    Args:
+        abs_: absolute values, floats.
+        angle: angles in radians, floats of the same shape.
+    Returns:
+        Complex array of that shape.
+
+    >>> polar([2.0, 2.0], [0.0, jnp.pi / 2]).round(3)
+    Array([ 2.+0.j, -0.+2.j], dtype=complex64)
     """
     abs_ = jnp.asarray(abs_)
     angle = jnp.asarray(angle)

@@ -45,7 +45,12 @@ def binary_crossentropy(
     """-target * log(p) - (1 - target) * log(1 - p) for each element.
 
     Args:
-        output: probabilities p, or with `from_logits` log(p / (1 - p)).
+        target: numbers from 0 to 1, of any shape.
+        output: of the same shape: probabilities p, which are kept epsilon away from 0 and 1; or
+            with `from_logits` log(p / (1 - p)).
+        from_logits: whether the output holds logits.
+    Returns:
+        Array of that shape.
     Raises:
         ValueError: different shapes.
 
@@ -67,6 +72,14 @@ def categorical_crossentropy(
 ) -> jax.Array:
     """-sum(target * log(p)) along the axis of the classes; p is scaled to the sum 1 first.
 
+    Args:
+        target: (..., classes), the probabilities of the classes, mostly one-hot.
+        output: of the same shape: p, which is kept epsilon away from 0 and 1; or with `from_logits`
+            what gives p by a softmax.
+        from_logits: whether the output holds logits.
+        axis: that of the classes.
+    Returns:
+        Array of that shape without the axis of the classes.
     Raises:
         ValueError: different shapes, or scalars.
 
@@ -92,6 +105,11 @@ def sparse_categorical_crossentropy(
     Args:
         target: integers, in the shape of `output` without the axis of the classes (or with a last
             axis of size 1). A class that does not exist, such as -1, has the loss 0.
+        output, from_logits, axis: as for `categorical_crossentropy`.
+    Returns:
+        Array of the shape of `output` without the axis of the classes.
+    Raises:
+        ValueError: shapes that do not fit, or a scalar.
 
     >>> sparse_categorical_crossentropy([1], [[0.5, 0.5]])
     Array([0.6931472], dtype=float32)
@@ -141,7 +159,8 @@ def ctc_loss(
     output_length: TensorLike,
     mask_index: int = 0,
 ) -> jax.Array:
-    """-log P(target | output), summed over all alignments (Graves et al. 2006).
+    """-log P(target | output), summed over all alignments (Graves et al. 2006,
+    doi:10.1145/1143844.1143891).
 
     Args:
         target: labels, (batch, max labels).
@@ -149,7 +168,7 @@ def ctc_loss(
         target_length, output_length: (batch,), how much of each row counts.
         mask_index: the class that stands for "no label".
     Returns:
-        One number for each row.
+        (batch,), one number for each row, float32 at least.
 
     >>> ctc_loss(jnp.array([[1]]), jnp.zeros((1, 1, 2)), jnp.array([1]), jnp.array([1]))
     Array([0.6931472], dtype=float32)
@@ -187,6 +206,7 @@ def ctc_decode(
 
     Args:
         inputs: logits, (batch, time, classes).
+        sequence_lengths: (batch,), how many steps of each row count.
         strategy: "greedy", or "beam_search" with `beam_width` beams and `top_paths` results.
         merge_repeated: whether the greedy search takes equal labels in a row as one.
         mask_index: the class that stands for "no label"; the last one for None.
@@ -309,6 +329,11 @@ def _psnr_spec(x1: Operand, x2: Operand, max_val: float) -> KerasTensor:
 def psnr(x1: TensorLike, x2: TensorLike, max_val: float) -> jax.Array:
     """The peak signal-to-noise ratio 20 log10(max_val) - 10 log10(mean((x1 - x2)**2)), in decibels.
 
+    Args:
+        x1, x2: arrays of one shape.
+        max_val: the largest value that there can be: 1, or 255.
+    Returns:
+        One number for all elements together.
     Raises:
         ValueError: different shapes.
 

@@ -27,6 +27,13 @@ def moments(
     """Mean and variance over some axes; half precision is summed in float32 and clipped to
     float16's range.
 
+    Args:
+        x: array.
+        axes: int, or a sequence of ints.
+        keepdims: whether reduced axes stay, with size 1.
+        synchronized: must be false.
+    Returns:
+        (mean, variance), two arrays of x's shape without the reduced axes; variance divided by n.
     Raises:
         NotImplementedError: `synchronized`; under JAX a sharded array has its moments over all
             devices anyway.
@@ -106,7 +113,19 @@ def batch_normalization(
     scale: TensorLike | None = None,
     epsilon: float = 1e-3,
 ) -> jax.Array:
-    """(x - mean) / sqrt(variance + epsilon) * scale + offset, each a vector along one axis.
+    """(x - mean) / sqrt(variance + epsilon) * scale + offset, each a vector along one axis (Ioffe
+    and Szegedy 2015, arXiv:1502.03167).
+
+    Args:
+        x: array of floats.
+        mean, variance: vectors of the size of the axis.
+        axis: int.
+        offset, scale: vectors of the size of the axis, or None for 0 and 1.
+        epsilon: number that keeps the root away from 0.
+    Returns:
+        Array of x's shape.
+    Raises:
+        ValueError: a vector of another size.
 
     >>> batch_normalization(jnp.ones((2, 1)), jnp.ones(1), jnp.ones(1), axis=-1)
     Array([[0.],
@@ -176,8 +195,15 @@ def layer_normalization(
     Computed in float32 at least, returned in x's dtype.
 
     Args:
+        x: array.
+        gamma, beta: arrays, or None for 1 and 0.
         axis: int or a sequence; gamma and beta have their sizes.
+        epsilon: number that keeps the root away from 0; None: that of the settings, 1e-7.
         rms_scaling: the deprecated x / sqrt(variance + epsilon) * gamma.
+    Returns:
+        Array of x's shape and dtype.
+    Raises:
+        ValueError: x is a scalar, or does not have the axis.
 
     >>> layer_normalization([[1.0, 3.0]], epsilon=0.0)
     Array([[-1.,  1.]], dtype=float32)
@@ -200,8 +226,16 @@ def rms_normalization(
 
     Computed in float32 at least, returned in x's dtype.
 
-    >>> rms_normalization([[3.0, 3.0]], epsilon=0.0)
-    Array([[1., 1.]], dtype=float32)
+    Args:
+        x: array.
+        scale: array that broadcasts to x, or None for 1.
+        axis: int or a sequence, over which squares have their mean.
+        epsilon: number that keeps the root away from 0; None: that of the settings, 1e-7.
+    Returns:
+        Array of x's shape and dtype.
+
+    >>> [round(float(y), 3) for y in rms_normalization([1.0, 7.0], epsilon=0.0)]
+    [0.2, 1.4]
     """
     x = jnp.asarray(x)
     dtype = x.dtype
@@ -231,6 +265,13 @@ def normalize(
 ) -> jax.Array:
     """x divided by its norm along an axis; a norm below epsilon counts as epsilon.
 
+    Args:
+        x: array of floats.
+        axis: int, or a pair of ints for the norm of matrices.
+        order: of the norm: 1 is the sum of absolute values, 2 the Euclidean length.
+        epsilon: None: that of the settings, 1e-7.
+    Returns:
+        Array of x's shape.
     Raises:
         ValueError: `order` is not an int from 1 on.
 

@@ -68,8 +68,17 @@ def max_pool(
 
     Args:
         inputs: (batch, *space, channels), or (batch, channels, *space) for "channels_first".
-        pool_size: int, or one for each spatial axis; `strides` is the same by default.
+        pool_size: size of the windows, int or one for each spatial axis.
+        strides: from one window to the next, int or one for each spatial axis; `pool_size` by
+            default.
         padding: "valid" (whole windows only) or "same" (windows at the edge are cut).
+        data_format: "channels_last" or "channels_first"; None: what
+            `jkeras.config.image_data_format()` says.
+    Returns:
+        (batch, *new space, channels), or (batch, channels, *new space) for "channels_first".
+    Raises:
+        ValueError: fewer than three axes, an unknown padding, or inputs that no whole window fits
+            into.
 
     >>> max_pool(jnp.arange(6.0).reshape(1, 6, 1), 2)[0, :, 0]
     Array([1., 3., 5.], dtype=float32)
@@ -88,6 +97,13 @@ def average_pool(
     data_format: DataFormat | None = None,
 ) -> jax.Array:
     """The mean of each window; with "same" padding, of the elements that are really there.
+
+    Args:
+        inputs, pool_size, strides, padding, data_format: as for `max_pool`.
+    Returns:
+        As of `max_pool`.
+    Raises:
+        ValueError: as for `max_pool`.
 
     >>> average_pool(jnp.arange(5.0).reshape(1, 5, 1), 2, padding="same")[0, :, 0]
     Array([0.5, 2.5, 4. ], dtype=float32)
@@ -140,6 +156,14 @@ def adaptive_average_pool(
 ) -> jax.Array:
     """The means of `output_size` windows that cover each spatial axis evenly.
 
+    Args:
+        inputs, data_format: as for `max_pool`, with 1, 2 or 3 spatial axes.
+        output_size: the number of windows, int or one for each spatial axis.
+    Returns:
+        (batch, *output_size, channels), or (batch, channels, *output_size) for "channels_first".
+    Raises:
+        ValueError: another number of axes.
+
     >>> adaptive_average_pool(jnp.arange(5.0).reshape(1, 5, 1), 2)[0, :, 0]
     Array([1., 3.], dtype=float32)
     """
@@ -155,6 +179,13 @@ def adaptive_max_pool(
     inputs: TensorLike, output_size: PerAxis, data_format: DataFormat | None = None
 ) -> jax.Array:
     """The maxima of `output_size` windows that cover each spatial axis evenly.
+
+    Args:
+        inputs, output_size, data_format: as for `adaptive_average_pool`.
+    Returns:
+        As of `adaptive_average_pool`.
+    Raises:
+        ValueError: another number of axes.
 
     >>> adaptive_max_pool(jnp.arange(5.0).reshape(1, 5, 1), 2)[0, :, 0]
     Array([2., 4.], dtype=float32)

@@ -41,6 +41,8 @@ def result_type(*dtypes: DType | None) -> str:
 
     Args:
         dtypes: names, numpy or JAX dtypes, or `int` and `float` for Python numbers; None is floatx.
+    Returns:
+        Text, such as "float32".
     Raises:
         ValueError: for float8 types, which convert to nothing implicitly.
 

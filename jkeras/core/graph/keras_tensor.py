@@ -260,6 +260,11 @@ def is_tensor(x: object) -> TypeGuard[jax.Array]:
 def is_symbolic(x: object) -> TypeGuard[KerasTensor]:
     """Whether x is a KerasTensor.
 
+    Args:
+        x: any object.
+    Returns:
+        bool.
+
     >>> is_symbolic(KerasTensor((None, 2))), is_symbolic(jax.numpy.ones(2))
     (True, False)
     """

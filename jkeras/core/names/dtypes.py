@@ -48,6 +48,13 @@ def name_of(dtype: np.dtype) -> str:
 def standardize_dtype(dtype: Any) -> str:
     """The name of a dtype, from a name, a numpy or JAX dtype, or a Python type; floatx for None.
 
+    Args:
+        dtype: name, dtype of numpy, JAX or PyTorch, Python type, or None.
+    Returns:
+        Text, such as "float32".
+    Raises:
+        ValueError: no dtype that there is.
+
     >>> standardize_dtype(None), standardize_dtype(int), standardize_dtype(np.float16)
     ('float32', 'int32', 'float16')
     """
@@ -76,6 +83,11 @@ def _numpy_name(dtype):
 
 def is_float(dtype: Any) -> bool:
     """Whether a dtype is a float type (half precision and float8 too).
+
+    Args:
+        dtype: name of a dtype, or a dtype of numpy or JAX; of None and "string" False.
+    Returns:
+        bool.
 
     >>> is_float("bfloat16"), is_float("int32"), is_float("string")
     (True, False, False)

@@ -61,6 +61,9 @@ settings = Settings()
 def floatx() -> str:
     """The default float type, a string.
 
+    Returns:
+        Text, such as "float32".
+
     >>> floatx()
     'float32'
     """
@@ -69,6 +72,13 @@ def floatx() -> str:
 
 def set_floatx(value: str) -> None:
     """Sets the default float type: "float16", "bfloat16", "float32" or "float64".
+
+    Args:
+        value: the name of one of these types.
+    Returns:
+        None.
+    Raises:
+        ValueError: another name.
 
     >>> set_floatx("bfloat16")
     >>> floatx()
@@ -82,6 +92,9 @@ def set_floatx(value: str) -> None:
 def epsilon() -> float:
     """The small number added to denominators, 1e-7 unless set.
 
+    Returns:
+        float.
+
     >>> epsilon()
     1e-07
     """
@@ -90,6 +103,13 @@ def epsilon() -> float:
 
 def set_epsilon(value: float) -> None:
     """Sets the small number that `epsilon()` returns.
+
+    Args:
+        value: number from 0 on.
+    Returns:
+        None.
+    Raises:
+        ValueError: a negative number.
 
     >>> old = epsilon()
     >>> set_epsilon(1e-5)
@@ -106,6 +126,9 @@ def set_epsilon(value: float) -> None:
 def image_data_format() -> Literal["channels_last", "channels_first"]:
     """ "channels_last" (the default) or "channels_first".
 
+    Returns:
+        Text.
+
     >>> image_data_format()
     'channels_last'
     """
@@ -114,6 +137,14 @@ def image_data_format() -> Literal["channels_last", "channels_first"]:
 
 def set_image_data_format(data_format: Literal["channels_last", "channels_first"]) -> None:
     """Sets the default position of the channel axis: "channels_last" or "channels_first".
+
+    Args:
+        data_format: where batches of images have their channels: (batch, height, width, channels)
+            or (batch, channels, height, width).
+    Returns:
+        None.
+    Raises:
+        ValueError: another name.
 
     >>> set_image_data_format("channels_first")
     >>> image_data_format()
@@ -381,6 +412,11 @@ class uncounted:  # noqa: N801 - used as a function
 def get_uid(prefix: str = "") -> int:
     """How often this prefix has been asked for, this time included.
 
+    Args:
+        prefix: text.
+    Returns:
+        int, from 1 on; `clear_session` begins anew.
+
     >>> settings.clear(); get_uid("dense"), get_uid("dense")
     (1, 2)
     """
@@ -441,6 +477,8 @@ def clear_session(free_memory: bool = True) -> None:
 
     Args:
         free_memory: also collect garbage, so that the arrays of dropped models are released.
+    Returns:
+        None.
 
     >>> import jkeras
     >>> clear_session()

@@ -91,6 +91,8 @@ class SeedGenerator(Module):
 
     Args:
         seed: integer; None draws one from Python's `random`, which `set_random_seed` controls.
+    Raises:
+        ValueError: a seed that is no integer, or an unknown argument.
 
     >>> SeedGenerator(seed=7).state.name
     'seed_generator_state'
@@ -174,6 +176,9 @@ class SeedGenerator(Module):
 
 def global_generator():
     """The generator behind random functions that have no seed.
+
+    Returns:
+        The `SeedGenerator` of the session; `clear_session` and `set_random_seed` begin a new one.
 
     >>> global_generator() is global_generator()
     True
