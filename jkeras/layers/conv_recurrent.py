@@ -268,6 +268,8 @@ class ConvLSTM2D(ConvLSTM):
             use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
             activity_regularizer, kernel_constraint, bias_constraint, return_sequences,
             return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for `ConvLSTM1D`.
+    Raises:
+        ValueError: as for `ConvLSTM1D`.
 
     >>> ConvLSTM2D(2, 3, padding="same", return_sequences=True)(jnp.ones((1, 4, 5, 5, 3))).shape
     (1, 4, 5, 5, 2)
@@ -290,6 +292,8 @@ class ConvLSTM3D(ConvLSTM):
             use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
             activity_regularizer, kernel_constraint, bias_constraint, return_sequences,
             return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for `ConvLSTM1D`.
+    Raises:
+        ValueError: as for `ConvLSTM1D`.
 
     >>> ConvLSTM3D(2, 2)(jnp.ones((1, 2, 3, 3, 3, 1))).shape
     (1, 2, 2, 2, 2)

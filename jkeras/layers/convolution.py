@@ -367,6 +367,8 @@ class Conv1DTranspose(FlatTransposedConvolution):
         filters, kernel_size, strides, padding, output_padding, dilation_rate, activation, use_bias,
             kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
             activity_regularizer, kernel_constraint, bias_constraint: as for `Conv2DTranspose`.
+    Raises:
+        ValueError: as for `Conv2DTranspose`.
 
     >>> import numpy as np
     >>> layer = Conv1DTranspose(1, 2, strides=2, kernel_initializer="ones")
@@ -412,6 +414,8 @@ class Conv3DTranspose(TransposedConvolution):
         filters, kernel_size, strides, padding, output_padding, dilation_rate, activation, use_bias,
             kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
             activity_regularizer, kernel_constraint, bias_constraint: as for `Conv2DTranspose`.
+    Raises:
+        ValueError: as for `Conv2DTranspose`.
 
     >>> import numpy as np
     >>> Conv3DTranspose(2, 2, strides=2)(np.ones((2, 3, 4, 4, 1))).shape
@@ -487,6 +491,8 @@ class DepthwiseConv1D(ChannelByChannel):
         kernel_size, strides, padding, depth_multiplier, dilation_rate, activation, use_bias,
             depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
             activity_regularizer, depthwise_constraint, bias_constraint: as for `DepthwiseConv2D`.
+    Raises:
+        ValueError: as for `Conv2D`.
 
     >>> import numpy as np
     >>> DepthwiseConv1D(3, depth_multiplier=2)(np.ones((2, 10, 5))).shape
@@ -509,6 +515,8 @@ class DepthwiseConv2D(ChannelByChannel):
         depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
             activity_regularizer, depthwise_constraint, bias_constraint: as for `Dense`, the
             kernel's by the name "depthwise".
+    Raises:
+        ValueError: as for `Conv2D`.
 
     >>> import numpy as np
     >>> DepthwiseConv2D(3, padding="same")(np.ones((2, 8, 8, 5))).shape
@@ -581,6 +589,8 @@ class SeparableConv1D(Separable):
             use_bias, depthwise_initializer, pointwise_initializer, bias_initializer,
             depthwise_regularizer, pointwise_regularizer, bias_regularizer, activity_regularizer,
             depthwise_constraint, pointwise_constraint, bias_constraint: as for `SeparableConv2D`.
+    Raises:
+        ValueError: as for `Conv2D`.
 
     >>> import numpy as np
     >>> SeparableConv1D(4, 3)(np.ones((2, 10, 5))).shape
@@ -602,6 +612,8 @@ class SeparableConv2D(Separable):
         depthwise_initializer, pointwise_initializer, bias_initializer, depthwise_regularizer,
             pointwise_regularizer, bias_regularizer, activity_regularizer, depthwise_constraint,
             pointwise_constraint, bias_constraint: as for `Dense`, for the kernels of the two steps.
+    Raises:
+        ValueError: as for `Conv2D`.
 
     Chollet 2016, arXiv:1610.02357.
 

@@ -31,6 +31,8 @@ class RandomFlip(ImageLayer):
         mode: "horizontal", "vertical" or "horizontal_and_vertical" (both at once).
         seed: integer.
         data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: an unknown `mode`.
 
     >>> import numpy as np
     >>> images = np.tile(np.arange(3.0)[:, None], (4, 1, 1, 1))

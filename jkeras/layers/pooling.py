@@ -89,6 +89,8 @@ class MaxPooling1D(MaxPooling):
     Args:
         pool_size, strides, padding: as for `MaxPooling2D`.
         data_format: "channels_last", or "channels_first" for (batch, channels, time).
+    Raises:
+        ValueError: as for `MaxPooling2D`.
 
     >>> import numpy as np
     >>> MaxPooling1D(2)(np.arange(6.0).reshape(1, 6, 1))[0, :, 0]
@@ -130,6 +132,8 @@ class MaxPooling3D(MaxPooling):
         pool_size, strides, padding: as for `MaxPooling2D`.
         data_format: "channels_last", or "channels_first" for
             (batch, channels, depth, height, width).
+    Raises:
+        ValueError: as for `MaxPooling2D`.
 
     >>> import numpy as np
     >>> MaxPooling3D((1, 2, 2))(np.ones((2, 5, 8, 8, 3))).shape
@@ -147,6 +151,8 @@ class AveragePooling1D(AveragePooling):
     Args:
         pool_size, strides, padding: as for `MaxPooling2D`.
         data_format: "channels_last", or "channels_first" for (batch, channels, time).
+    Raises:
+        ValueError: as for `MaxPooling2D`.
 
     >>> import numpy as np
     >>> AveragePooling1D(2)(np.arange(6.0).reshape(1, 6, 1))[0, :, 0]
@@ -163,6 +169,8 @@ class AveragePooling2D(AveragePooling):
 
     Args:
         pool_size, strides, padding, data_format: as for `MaxPooling2D`.
+    Raises:
+        ValueError: as for `MaxPooling2D`.
 
     >>> import numpy as np
     >>> AveragePooling2D(3, strides=2, padding="same")(np.ones((2, 28, 28, 8))).shape
@@ -178,6 +186,8 @@ class AveragePooling3D(AveragePooling):
         pool_size, strides, padding: as for `MaxPooling2D`.
         data_format: "channels_last", or "channels_first" for
             (batch, channels, depth, height, width).
+    Raises:
+        ValueError: as for `MaxPooling2D`.
 
     >>> import numpy as np
     >>> AveragePooling3D(2)(np.ones((2, 4, 8, 8, 3))).shape
@@ -398,6 +408,9 @@ class AdaptiveMaxPooling1D(AdaptiveMax):
     Args:
         output_size: the number of windows.
         data_format: "channels_last", or "channels_first" for (batch, channels, time).
+    Raises:
+        TypeError: `output_size` of another type.
+        ValueError: a tuple of more than one.
 
     >>> import numpy as np
     >>> AdaptiveMaxPooling1D(2)(np.arange(5.0).reshape(1, 5, 1))[0, :, 0]
@@ -413,6 +426,8 @@ class AdaptiveMaxPooling2D(AdaptiveMax):
 
     Args:
         output_size, data_format: as for `AdaptiveAveragePooling2D`.
+    Raises:
+        TypeError: as for `AdaptiveAveragePooling2D`.
 
     >>> import numpy as np
     >>> AdaptiveMaxPooling2D((2, 3))(np.ones((2, 7, 8, 4))).shape
@@ -428,6 +443,8 @@ class AdaptiveMaxPooling3D(AdaptiveMax):
         output_size: the number of windows, int, or one for each spatial axis.
         data_format: "channels_last", or "channels_first" for
             (batch, channels, depth, height, width).
+    Raises:
+        TypeError: as for `AdaptiveAveragePooling2D`.
 
     >>> import numpy as np
     >>> AdaptiveMaxPooling3D(2)(np.ones((2, 5, 7, 8, 4))).shape
@@ -444,6 +461,9 @@ class AdaptiveAveragePooling1D(AdaptiveAverage):
     Args:
         output_size: the number of windows.
         data_format: "channels_last", or "channels_first" for (batch, channels, time).
+    Raises:
+        TypeError: `output_size` of another type.
+        ValueError: a tuple of more than one.
 
     >>> import numpy as np
     >>> AdaptiveAveragePooling1D(2)(np.arange(5.0).reshape(1, 5, 1))[0, :, 0]
@@ -461,6 +481,8 @@ class AdaptiveAveragePooling2D(AdaptiveAverage):
     Args:
         output_size: the number of windows, int or one for each spatial axis.
         data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        TypeError: `output_size` that is neither an integer nor one for each spatial axis.
 
     >>> import numpy as np
     >>> AdaptiveAveragePooling2D(2)(np.ones((2, 7, 8, 4))).shape
@@ -476,6 +498,8 @@ class AdaptiveAveragePooling3D(AdaptiveAverage):
         output_size: the number of windows, int, or one for each spatial axis.
         data_format: "channels_last", or "channels_first" for
             (batch, channels, depth, height, width).
+    Raises:
+        TypeError: as for `AdaptiveAveragePooling2D`.
 
     >>> import numpy as np
     >>> AdaptiveAveragePooling3D((1, 2, 2))(np.ones((2, 5, 7, 8, 4))).shape

@@ -416,6 +416,8 @@ class GRU(GatedLayer):
         reset_after: whether the reset gate acts after the product with the recurrent kernel.
         use_cudnn: False: XLA compiles the loop on a TPU, too, where it is one kernel of Pallas
             else. JAX has no GRU of cuDNN's.
+    Raises:
+        ValueError: `units` that is no positive integer, or an unknown `use_cudnn`.
 
     >>> GRU(4)(jnp.ones((2, 3, 5))).shape
     (2, 4)

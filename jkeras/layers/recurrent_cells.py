@@ -449,6 +449,8 @@ class GRUCell(GatedCell):
         reset_after: whether the reset gate acts after the product with the recurrent kernel (as on
             GPUs; the bias is (2, 3 * units) then) or on the state before it.
         implementation: 1 draws one dropout mask for each gate, 2 one for all.
+    Raises:
+        ValueError: `units` that is no positive integer.
 
     >>> y, states = GRUCell(4)(jnp.ones((2, 3)), [jnp.zeros((2, 4))])
     >>> y.shape, len(states)
@@ -569,6 +571,8 @@ class LSTMCell(GatedCell):
         unit_forget_bias: whether the bias of the forget gate begins at 1, which helps to remember
             early in training.
         implementation: 1 draws one dropout mask for each gate, 2 one for all.
+    Raises:
+        ValueError: `units` that is no positive integer.
 
     >>> y, (h, c) = LSTMCell(4)(jnp.ones((2, 3)), [jnp.zeros((2, 4)), jnp.zeros((2, 4))])
     >>> y.shape, c.shape

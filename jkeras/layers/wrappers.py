@@ -31,6 +31,8 @@ class Wrapper(Composite):
 
     Args:
         layer: the layer inside.
+    Raises:
+        ValueError: `layer` is no layer.
 
     >>> import jkeras
     >>> class Twice(Wrapper):
@@ -69,6 +71,9 @@ class TimeDistributed(Wrapper, announces_compute_dtype=True):
 
     Args:
         layer: the layer that is applied, built for the shape of one step.
+    Raises:
+        ValueError: `layer` is no layer, an input without a time axis, or a mask that does not fit
+            it.
 
     >>> import jkeras
     >>> TimeDistributed(jkeras.layers.Dense(4))(jnp.ones((2, 3, 5))).shape
@@ -155,6 +160,9 @@ class Bidirectional(StateShapes, Composite, uses_mask=True, announces_compute_dt
         merge_mode: "concat" (the last axis doubles), "sum", "mul", "ave", or None for both outputs.
         weights: arrays for both directions, forward ones first; set when the layer is built.
         backward_layer: the layer that runs backwards, if it is another one.
+    Raises:
+        ValueError: layers that are none, run in the same direction or do not agree in other
+            arguments, or an unknown `merge_mode`.
     With `return_state` the states follow the output, forward ones first. `initial_state` has the
     same order.
 
