@@ -244,8 +244,9 @@ class ConvLSTM1D(ConvLSTM):
         ValueError: images of unknown size, or strides and dilation_rate that are both larger than
             1.
 
-    >>> ConvLSTM1D(2, 3)(jnp.ones((1, 4, 8, 3))).shape
-    (1, 6, 2)
+    >>> layer = ConvLSTM1D(2, 3, return_state=True)
+    >>> [v.shape for v in layer(jnp.ones((1, 4, 8, 3)))]  # the output, h and c
+    [(1, 6, 2), (1, 6, 2), (1, 6, 2)]
 
     Shi et al., 2015, arXiv:1506.04214.
     """

@@ -269,8 +269,10 @@ class Conv2D(Convolution):
         ValueError: sizes that do not fit each other, or the input.
 
     >>> import numpy as np
-    >>> Conv2D(8, 3, strides=2, padding="same", activation="relu")(np.ones((2, 28, 28, 1))).shape
-    (2, 14, 14, 8)
+    >>> layer = Conv2D(1, 2, strides=2, kernel_initializer="ones")  # sums of 2 x 2 pixels
+    >>> print(layer(np.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0])
+    [[10. 18.]
+     [42. 50.]]
     """
 
     strides = dilation_rate = (1, 1)
@@ -396,8 +398,10 @@ class Conv2DTranspose(FlatTransposedConvolution):
         ValueError: `output_padding` of `strides` or more, or sizes that do not fit each other.
 
     >>> import numpy as np
-    >>> Conv2DTranspose(8, 3, strides=2, padding="same")(np.ones((2, 7, 7, 4))).shape
-    (2, 14, 14, 8)
+    >>> layer = Conv2DTranspose(1, 2, strides=2, kernel_initializer="ones")
+    >>> print(layer(np.array([[[[1.0], [2.0]]]]))[0, :, :, 0])
+    [[1. 1. 2. 2.]
+     [1. 1. 2. 2.]]
     """
 
     strides = dilation_rate = (1, 1)
@@ -495,8 +499,10 @@ class DepthwiseConv1D(ChannelByChannel):
         ValueError: as for `Conv2D`.
 
     >>> import numpy as np
-    >>> DepthwiseConv1D(3, depth_multiplier=2)(np.ones((2, 10, 5))).shape
-    (2, 8, 10)
+    >>> layer = DepthwiseConv1D(2, depthwise_initializer="ones")
+    >>> print(layer(np.array([[[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]]]))[0])
+    [[ 3. 30.]
+     [ 5. 50.]]
     """
 
     rank = 1
@@ -519,8 +525,9 @@ class DepthwiseConv2D(ChannelByChannel):
         ValueError: as for `Conv2D`.
 
     >>> import numpy as np
-    >>> DepthwiseConv2D(3, padding="same")(np.ones((2, 8, 8, 5))).shape
-    (2, 8, 8, 5)
+    >>> layer = DepthwiseConv2D((1, 2), depthwise_initializer="ones")
+    >>> print(layer(np.array([[[[1.0, 10.0], [2.0, 20.0]]]])).ravel())
+    [ 3. 30.]
     """
 
     strides = dilation_rate = (1, 1)
@@ -593,8 +600,9 @@ class SeparableConv1D(Separable):
         ValueError: as for `Conv2D`.
 
     >>> import numpy as np
-    >>> SeparableConv1D(4, 3)(np.ones((2, 10, 5))).shape
-    (2, 8, 4)
+    >>> layer = SeparableConv1D(4, 3)
+    >>> layer(np.ones((2, 10, 5))).shape, [w.shape for w in layer.weights]
+    ((2, 8, 4), [(3, 5, 1), (1, 5, 4), (4,)])
     """
 
     rank = 1
@@ -618,8 +626,10 @@ class SeparableConv2D(Separable):
     Chollet 2016, arXiv:1610.02357.
 
     >>> import numpy as np
-    >>> SeparableConv2D(4, 3, padding="same")(np.ones((2, 8, 8, 5))).shape
-    (2, 8, 8, 4)
+    >>> ones = {"depthwise_initializer": "ones", "pointwise_initializer": "ones"}
+    >>> layer = SeparableConv2D(1, (1, 2), **ones)
+    >>> print(layer(np.array([[[[1.0, 10.0], [2.0, 20.0]]]])).ravel())
+    [33.]
     """
 
     strides = dilation_rate = (1, 1)

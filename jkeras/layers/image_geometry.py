@@ -343,8 +343,11 @@ class RandomPerspective(_Warp):
         ValueError: a factor outside its range.
 
     >>> import numpy as np
-    >>> RandomPerspective(seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> layer = RandomPerspective((1.0, 1.0), scale=0.5, seed=3)
+    >>> print(layer(np.ones((1, 3, 3, 1)), training=True)[0, :, :, 0].round(1))
+    [[1. 1. 1.]
+     [1. 1. 1.]
+     [1. 1. 0.]]
     """
 
     factor: Factor = 1.0

@@ -58,8 +58,9 @@ class Reshape(Layer, is_batchwise=True):
         ValueError: a shape that does not fit, or has more than one unknown size.
 
     >>> import numpy as np
-    >>> Reshape((-1, 2))(np.ones((3, 4))).shape
-    (3, 2, 2)
+    >>> print(Reshape((-1, 2))(np.arange(4.0).reshape(1, 4))[0])
+    [[0. 1.]
+     [2. 3.]]
     """
 
     target_shape: Sizes
@@ -303,8 +304,9 @@ class Cropping2D(_Cropping):
         ValueError: `cropping` of another form, or as large as the input.
 
     >>> import numpy as np
-    >>> Cropping2D(((1, 2), 1))(np.ones((2, 8, 8, 3))).shape
-    (2, 5, 6, 3)
+    >>> print(Cropping2D(((0, 1), 1))(np.arange(9.0).reshape(1, 3, 3, 1))[0, :, :, 0])
+    [[1.]
+     [4.]]
     """
 
     cropping: Sizes = ((0, 0), (0, 0))
@@ -393,8 +395,9 @@ class ZeroPadding2D(_ZeroPadding):
         ValueError: `padding` of another form.
 
     >>> import numpy as np
-    >>> ZeroPadding2D(((1, 2), 1))(np.ones((2, 5, 6, 3))).shape
-    (2, 8, 8, 3)
+    >>> print(ZeroPadding2D(((0, 1), (2, 0)))(np.ones((1, 1, 2, 1)))[0, :, :, 0])
+    [[0. 0. 1. 1.]
+     [0. 0. 0. 0.]]
     """
 
     padding: Sizes = (1, 1)

@@ -38,8 +38,8 @@ class Wrapper(Composite):
     >>> class Twice(Wrapper):
     ...     def call(self, x):
     ...         return self.layer(self.layer(x))
-    >>> Twice(jkeras.layers.Dense(2))(jnp.ones((1, 2))).shape
-    (1, 2)
+    >>> print(Twice(jkeras.layers.Rescaling(3.0))(jnp.ones((1, 2))))
+    [[9. 9.]]
     """
 
     layer: Value()
@@ -76,8 +76,10 @@ class TimeDistributed(Wrapper, announces_compute_dtype=True):
             it.
 
     >>> import jkeras
-    >>> TimeDistributed(jkeras.layers.Dense(4))(jnp.ones((2, 3, 5))).shape
-    (2, 3, 4)
+    >>> layer = jkeras.layers.Dense(1, kernel_initializer="ones")
+    >>> print(TimeDistributed(layer)(jnp.array([[[1.0, 2.0], [3.0, 4.0]]]))[0])
+    [[3.]
+     [7.]]
     """
 
     supports_masking = True  # not in Keras 3.16
@@ -167,8 +169,12 @@ class Bidirectional(StateShapes, Composite, uses_mask=True, announces_compute_dt
     same order.
 
     >>> import jkeras
-    >>> Bidirectional(jkeras.layers.GRU(4))(jnp.ones((2, 3, 5))).shape
-    (2, 8)
+    >>> ones = {"kernel_initializer": "ones", "recurrent_initializer": "ones"}
+    >>> layer = jkeras.layers.SimpleRNN(1, "linear", return_sequences=True, **ones)
+    >>> print(Bidirectional(layer)(jnp.array([[[1.0], [2.0], [3.0]]]))[0])
+    [[1. 6.]
+     [3. 5.]
+     [6. 3.]]
 
     Schuster and Paliwal, 1997, Bidirectional recurrent neural networks, doi:10.1109/78.650093.
     """
