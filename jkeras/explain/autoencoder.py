@@ -44,6 +44,8 @@ class SparseAutoencoder(Model):
         latents: how many directions.
         l1: the weight of the sum of the sizes of the latents in the loss; 0 with `k`.
         k: how many latents of each activation are not 0; None: as many as the loss leaves.
+    Raises:
+        ValueError: sizes below 1, both of `k` and `l1`, or a `k` above `latents`.
 
     >>> import jkeras, numpy as np
     >>> model = SparseAutoencoder(4, 16, k=2)

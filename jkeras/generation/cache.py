@@ -24,6 +24,12 @@ def positions(tokens: jax.Array) -> jax.Array:
     For layers of your own, which say `supports_cache = True` where they look at each position
     alone.
 
+    Args:
+        tokens: (batch, time); only the shape counts.
+
+    Returns:
+        int32 (batch, time).
+
     >>> positions(jnp.zeros((1, 3)))
     Array([[0, 1, 2]], dtype=int32)
     """
@@ -61,6 +67,14 @@ def map_rows(function: Callable, cache: Cache, *others: Cache, axis: int = 0) ->
 def init_cache(model: Any, batch: int, max_length: int) -> Cache:
     """An empty cache: for each attention layer, by its path, keys and values (batch, heads,
     max_length, size) of zeros.
+
+    Args:
+        model: a built model.
+        batch: the number of rows.
+        max_length: how many positions there are for each, at most.
+
+    Returns:
+        a dict by the paths of layers, for `cache` of what is called with one.
 
     Raises:
         ValueError: a layer of the model may look at other positions.

@@ -29,6 +29,7 @@ class Completion:
     Attributes:
         tokens: with those of the prompt, or without with `strip_prompt`.
         text: where the prompt was a text, else None.
+        new_text: what of `text` was written behind the prompt.
         finish_reason: "stop" where a stop token or text ended it, else "length".
         logprobs: (new tokens,), the logarithms of the probabilities that the model gave the new
             tokens, before its logits were changed and filtered.

@@ -85,6 +85,9 @@ class RepetitionPenalty(Processor):
     """Divides the logits of tokens of the text and its prompt by `penalty`, or multiplies them
     where they are negative (Keskar et al. 2019, arXiv:1909.05858).
 
+    Args:
+        penalty: a number above 0, or (batch,) numbers; 1: nothing changes.
+
     >>> text = Text(jnp.array([[1, 0]]), jnp.array([1]), jnp.array([1]))
     >>> penalty = RepetitionPenalty(2.0)
     >>> print(penalty(penalty.init(text, 3), text, jnp.array([[4.0, 4.0, 4.0]]))[1])
@@ -109,6 +112,10 @@ class RepetitionPenalty(Processor):
 class OutputPenalties(Processor):
     """Subtracts from the logits of tokens that were written after the prompt: `presence` once, and
     `frequency` for each time, as OpenAI's API and vLLM do.
+
+    Args:
+        presence, frequency: numbers, or (batch,) numbers; 0: nothing changes, below 0 a token gets
+            likelier.
 
     >>> text = Text(jnp.array([[2, 1, 0]]), jnp.array([2]), jnp.array([1]))
     >>> penalties = OutputPenalties(presence=1.0, frequency=0.5)
@@ -140,6 +147,9 @@ class OutputPenalties(Processor):
 class NoRepeatNGrams(Processor):
     """Leaves out each token with which the last `size` tokens would be there a second time, the
     prompt among them (Paulus et al. 2017, arXiv:1705.04304); 0: none.
+
+    Args:
+        size: a whole number, or (batch,) of them.
 
     >>> text = Text(jnp.array([[1, 2, 1, 0]]), jnp.array([3]), jnp.array([3]))
     >>> print(NoRepeatNGrams(2)((), text, jnp.zeros((1, 3)))[1])

@@ -200,6 +200,8 @@ class Softmax(ReadyLayer):
     Call arguments:
         mask: True (or above 0.5) for the entries that count, of a shape that broadcasts to the
             input's; the others get 0.
+    Raises:
+        ValueError: a mask whose shape does not broadcast to the input's.
 
     >>> import numpy as np
     >>> print(Softmax()(np.array([1.0, 1.0, 9.0]), mask=np.array([True, True, False])))

@@ -124,8 +124,9 @@ class Attention(SequenceAttention):
         ValueError: an unknown `score_mode`, or inputs or masks that are not lists of two or three.
 
     >>> import numpy as np
-    >>> Attention()([np.ones((2, 4, 3)), np.ones((2, 5, 6)), np.ones((2, 5, 3))]).shape
-    (2, 4, 6)
+    >>> query, value = np.array([[[9.0, 0.0]]]), np.array([[[9.0, 0.0], [0.0, 9.0]]])
+    >>> print(Attention()([query, value]).round(3))  # the key is the value
+    [[[9. 0.]]]
     """
 
     use_scale: bool = False
@@ -175,8 +176,9 @@ class AdditiveAttention(SequenceAttention):
         dropout: the fraction of weights that is dropped in training.
 
     >>> import numpy as np
-    >>> AdditiveAttention()([np.ones((2, 4, 3)), np.ones((2, 5, 3))]).shape
-    (2, 4, 3)
+    >>> query, value = np.zeros((1, 1, 2)), np.array([[[1.0, 2.0], [3.0, 4.0]]])
+    >>> print(f"{AdditiveAttention(use_scale=False)([query, value])[0, 0, 0]:.3f}")
+    2.134
     """
 
     use_scale: bool = True

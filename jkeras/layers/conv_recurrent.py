@@ -244,8 +244,9 @@ class ConvLSTM1D(ConvLSTM):
         ValueError: images of unknown size, or strides and dilation_rate that are both larger than
             1.
 
-    >>> ConvLSTM1D(2, 3)(jnp.ones((1, 4, 8, 3))).shape
-    (1, 6, 2)
+    >>> layer = ConvLSTM1D(2, 3, return_state=True)
+    >>> [v.shape for v in layer(jnp.ones((1, 4, 8, 3)))]  # the output, h and c
+    [(1, 6, 2), (1, 6, 2), (1, 6, 2)]
 
     Shi et al., 2015, arXiv:1506.04214.
     """
@@ -268,6 +269,8 @@ class ConvLSTM2D(ConvLSTM):
             use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
             activity_regularizer, kernel_constraint, bias_constraint, return_sequences,
             return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for `ConvLSTM1D`.
+    Raises:
+        ValueError: as for `ConvLSTM1D`.
 
     >>> ConvLSTM2D(2, 3, padding="same", return_sequences=True)(jnp.ones((1, 4, 5, 5, 3))).shape
     (1, 4, 5, 5, 2)
@@ -290,6 +293,8 @@ class ConvLSTM3D(ConvLSTM):
             use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
             activity_regularizer, kernel_constraint, bias_constraint, return_sequences,
             return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for `ConvLSTM1D`.
+    Raises:
+        ValueError: as for `ConvLSTM1D`.
 
     >>> ConvLSTM3D(2, 2)(jnp.ones((1, 2, 3, 3, 3, 1))).shape
     (1, 2, 2, 2, 2)

@@ -269,8 +269,10 @@ class Conv2D(Convolution):
         ValueError: sizes that do not fit each other, or the input.
 
     >>> import numpy as np
-    >>> Conv2D(8, 3, strides=2, padding="same", activation="relu")(np.ones((2, 28, 28, 1))).shape
-    (2, 14, 14, 8)
+    >>> layer = Conv2D(1, 2, strides=2, kernel_initializer="ones")  # sums of 2 x 2 pixels
+    >>> print(layer(np.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0])
+    [[10. 18.]
+     [42. 50.]]
     """
 
     strides = dilation_rate = (1, 1)
@@ -367,6 +369,8 @@ class Conv1DTranspose(FlatTransposedConvolution):
         filters, kernel_size, strides, padding, output_padding, dilation_rate, activation, use_bias,
             kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
             activity_regularizer, kernel_constraint, bias_constraint: as for `Conv2DTranspose`.
+    Raises:
+        ValueError: as for `Conv2DTranspose`.
 
     >>> import numpy as np
     >>> layer = Conv1DTranspose(1, 2, strides=2, kernel_initializer="ones")
@@ -394,8 +398,10 @@ class Conv2DTranspose(FlatTransposedConvolution):
         ValueError: `output_padding` of `strides` or more, or sizes that do not fit each other.
 
     >>> import numpy as np
-    >>> Conv2DTranspose(8, 3, strides=2, padding="same")(np.ones((2, 7, 7, 4))).shape
-    (2, 14, 14, 8)
+    >>> layer = Conv2DTranspose(1, 2, strides=2, kernel_initializer="ones")
+    >>> print(layer(np.array([[[[1.0], [2.0]]]]))[0, :, :, 0])
+    [[1. 1. 2. 2.]
+     [1. 1. 2. 2.]]
     """
 
     strides = dilation_rate = (1, 1)
@@ -412,6 +418,8 @@ class Conv3DTranspose(TransposedConvolution):
         filters, kernel_size, strides, padding, output_padding, dilation_rate, activation, use_bias,
             kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
             activity_regularizer, kernel_constraint, bias_constraint: as for `Conv2DTranspose`.
+    Raises:
+        ValueError: as for `Conv2DTranspose`.
 
     >>> import numpy as np
     >>> Conv3DTranspose(2, 2, strides=2)(np.ones((2, 3, 4, 4, 1))).shape
@@ -487,10 +495,14 @@ class DepthwiseConv1D(ChannelByChannel):
         kernel_size, strides, padding, depth_multiplier, dilation_rate, activation, use_bias,
             depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
             activity_regularizer, depthwise_constraint, bias_constraint: as for `DepthwiseConv2D`.
+    Raises:
+        ValueError: as for `Conv2D`.
 
     >>> import numpy as np
-    >>> DepthwiseConv1D(3, depth_multiplier=2)(np.ones((2, 10, 5))).shape
-    (2, 8, 10)
+    >>> layer = DepthwiseConv1D(2, depthwise_initializer="ones")
+    >>> print(layer(np.array([[[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]]]))[0])
+    [[ 3. 30.]
+     [ 5. 50.]]
     """
 
     rank = 1
@@ -509,10 +521,13 @@ class DepthwiseConv2D(ChannelByChannel):
         depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
             activity_regularizer, depthwise_constraint, bias_constraint: as for `Dense`, the
             kernel's by the name "depthwise".
+    Raises:
+        ValueError: as for `Conv2D`.
 
     >>> import numpy as np
-    >>> DepthwiseConv2D(3, padding="same")(np.ones((2, 8, 8, 5))).shape
-    (2, 8, 8, 5)
+    >>> layer = DepthwiseConv2D((1, 2), depthwise_initializer="ones")
+    >>> print(layer(np.array([[[[1.0, 10.0], [2.0, 20.0]]]])).ravel())
+    [ 3. 30.]
     """
 
     strides = dilation_rate = (1, 1)
@@ -581,10 +596,13 @@ class SeparableConv1D(Separable):
             use_bias, depthwise_initializer, pointwise_initializer, bias_initializer,
             depthwise_regularizer, pointwise_regularizer, bias_regularizer, activity_regularizer,
             depthwise_constraint, pointwise_constraint, bias_constraint: as for `SeparableConv2D`.
+    Raises:
+        ValueError: as for `Conv2D`.
 
     >>> import numpy as np
-    >>> SeparableConv1D(4, 3)(np.ones((2, 10, 5))).shape
-    (2, 8, 4)
+    >>> layer = SeparableConv1D(4, 3)
+    >>> layer(np.ones((2, 10, 5))).shape, [w.shape for w in layer.weights]
+    ((2, 8, 4), [(3, 5, 1), (1, 5, 4), (4,)])
     """
 
     rank = 1
@@ -602,12 +620,16 @@ class SeparableConv2D(Separable):
         depthwise_initializer, pointwise_initializer, bias_initializer, depthwise_regularizer,
             pointwise_regularizer, bias_regularizer, activity_regularizer, depthwise_constraint,
             pointwise_constraint, bias_constraint: as for `Dense`, for the kernels of the two steps.
+    Raises:
+        ValueError: as for `Conv2D`.
 
     Chollet 2016, arXiv:1610.02357.
 
     >>> import numpy as np
-    >>> SeparableConv2D(4, 3, padding="same")(np.ones((2, 8, 8, 5))).shape
-    (2, 8, 8, 4)
+    >>> ones = {"depthwise_initializer": "ones", "pointwise_initializer": "ones"}
+    >>> layer = SeparableConv2D(1, (1, 2), **ones)
+    >>> print(layer(np.array([[[[1.0, 10.0], [2.0, 20.0]]]])).ravel())
+    [33.]
     """
 
     strides = dilation_rate = (1, 1)

@@ -151,6 +151,8 @@ class SpatialDropout1D(_SpatialDropout):
     Args:
         rate: the share of channels that are dropped, in [0, 1].
         seed: integer.
+    Raises:
+        ValueError: a rate outside [0, 1].
 
     >>> import numpy as np
     >>> print(SpatialDropout1D(0.5, seed=0)(np.ones((1, 2, 5)), training=True)[0])
@@ -198,10 +200,13 @@ class SpatialDropout2D(_MapDropout):
     Args:
         rate, seed: as for `SpatialDropout1D`.
         data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: a rate outside [0, 1].
 
     >>> import numpy as np
-    >>> SpatialDropout2D(0.5)(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> image = SpatialDropout2D(0.5, seed=0)(np.ones((1, 2, 2, 5)), training=True)[0]
+    >>> print(image[0, 0], bool((image == image[0, 0]).all()))
+    [0. 0. 2. 2. 0.] True
     """
 
     _ndim = 4
@@ -215,10 +220,13 @@ class SpatialDropout3D(_MapDropout):
         rate, seed: as for `SpatialDropout1D`.
         data_format: "channels_last", or "channels_first" for
             (batch, channels, depth, height, width).
+    Raises:
+        ValueError: a rate outside [0, 1].
 
     >>> import numpy as np
-    >>> SpatialDropout3D(0.5)(np.ones((1, 2, 4, 4, 3)), training=True).shape
-    (1, 2, 4, 4, 3)
+    >>> volume = SpatialDropout3D(0.5, seed=0)(np.ones((1, 2, 2, 2, 5)), training=True)[0]
+    >>> print(volume[0, 0, 0], bool((volume == volume[0, 0, 0]).all()))
+    [0. 0. 2. 2. 0.] True
     """
 
     _ndim = 5
@@ -233,6 +241,8 @@ class GaussianDropout(_Noise):
     Args:
         rate: of the dropout that it stands for, in [0, 1).
         seed: integer.
+    Raises:
+        ValueError: a rate outside [0, 1].
 
     >>> import numpy as np
     >>> print(GaussianDropout(0.5)(np.ones(3)))
@@ -256,6 +266,8 @@ class GaussianNoise(_Noise):
     Args:
         stddev: standard deviation of the noise, in [0, 1].
         seed: integer.
+    Raises:
+        ValueError: `stddev` outside [0, 1].
 
     >>> import numpy as np
     >>> print(GaussianNoise(0.5)(np.ones(3)))
@@ -284,6 +296,8 @@ class AlphaDropout(_Noise):
 
     Args:
         rate, noise_shape, seed: as for `Dropout`.
+    Raises:
+        ValueError: a rate outside [0, 1].
 
     >>> import numpy as np
     >>> print(AlphaDropout(0.5)(np.ones(3)))

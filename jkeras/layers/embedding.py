@@ -168,6 +168,9 @@ class Embedding(_Table):
             quantization_config: as for `Dense`, for the table.
         lora_rank, lora_alpha: if set, the table is frozen and a low-rank addition is trained; see
             `enable_lora`.
+    Raises:
+        ValueError: sizes that are not positive, more than 2**31 rows, or `weights` of another
+            shape.
 
     >>> import numpy as np
     >>> print(Embedding(3, 2, weights=np.array([[0.0, 1], [2, 3], [4, 5]]))(np.array([2, 0])))
@@ -226,6 +229,9 @@ class ReversibleEmbedding(_Table):
         tie_weights: whether the way back uses the same table (transposed) or a table of its own.
         reverse_dtype: dtype of the way back.
         logit_soft_cap: c in `c * tanh(scores / c)`, which bounds the scores.
+    Raises:
+        ValueError: sizes that are not positive, more than 2**31 rows, or `weights` of another
+            shape.
 
     >>> import numpy as np
     >>> embedding = ReversibleEmbedding(10, 4)

@@ -35,6 +35,8 @@ class CategoryEncoding(DataLayer, computes_in_float=False, takes_ids=True):
             (..., num_tokens); "multi_hot", "count": a row for each sample, (batch, n) -> (batch,
             num_tokens).
         sparse: whether rows come as JAX's BCOO arrays.
+    Raises:
+        ValueError: `count_weights` without "count", or `num_tokens` below 1.
 
     >>> CategoryEncoding(4)(np.array([[0, 1], [3, 3]])).tolist()
     [[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
@@ -120,6 +122,9 @@ class Discretization(DataLayer, computes_in_float=False, takes_floats=True):
         epsilon: the error in the ranks that `adapt` may make.
         output_mode: "int", "one_hot", "multi_hot" or "count"; see `CategoryEncoding`.
         sparse: whether rows come as JAX's BCOO arrays.
+    Raises:
+        ValueError: not one of `num_bins` and `bin_boundaries`, boundaries that are not sorted, or a
+            call before there are bins.
 
     >>> Discretization([0.0, 1.0])(np.array([-1.0, 0.0, 3.0])).tolist()
     [0, 1, 2]
@@ -385,6 +390,8 @@ class Hashing(HashLayer):
         salt: an integer or two: hash with SipHash under this key, instead of with FarmHash64.
         output_mode: "int", "one_hot", "multi_hot" or "count"; see `CategoryEncoding`.
         sparse: only False.
+    Raises:
+        ValueError: `num_bins` that is not positive, or a `dtype` that is no integer's with "int".
 
     >>> Hashing(3)([["A"], ["B"], ["E"]]).tolist()
     [[1], [0], [2]]
@@ -438,6 +445,8 @@ class HashedCrossing(HashLayer):
         num_bins: the number of bins.
         output_mode: "int" or "one_hot".
         sparse: only False.
+    Raises:
+        ValueError: `num_bins` that is not positive, or inputs that are no list.
 
     >>> HashedCrossing(5)((np.array(["A", "B"]), np.array([101, 101]))).tolist()
     [1, 4]

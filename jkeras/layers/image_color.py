@@ -405,8 +405,9 @@ class RandomColorJitter(ImageLayer):
 
     >>> import numpy as np
     >>> layer = RandomColorJitter(brightness_factor=0.2, hue_factor=0.1, seed=3)
-    >>> layer(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> layer = RandomColorJitter(brightness_factor=(0.1, 0.1))
+    >>> print(layer(np.full((1, 1, 1, 3), 50.0), training=True).ravel())
+    [75.5 75.5 75.5]
     """
 
     value_range: tuple | list = (0, 255)

@@ -281,8 +281,10 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
 
     >>> import numpy as np
     >>> layer = ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(2, 2))
-    >>> layer(np.ones((1, 8, 8, 3))).shape
-    (1, 8, 8, 3)
+    >>> images = np.array([[100.0, 101.0], [102.0, 103.0]]).reshape(1, 2, 2, 1)
+    >>> layer = ContrastLimitedAdaptiveHistogramEqualization(clip_limit=0.0, tile_grid_size=(1, 1))
+    >>> print(layer(images).ravel().round())
+    [ 64. 128. 191. 255.]
     """
 
     value_range: tuple | list = (0, 255)

@@ -31,6 +31,8 @@ class RandomFlip(ImageLayer):
         mode: "horizontal", "vertical" or "horizontal_and_vertical" (both at once).
         seed: integer.
         data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: an unknown `mode`.
 
     >>> import numpy as np
     >>> images = np.tile(np.arange(3.0)[:, None], (4, 1, 1, 1))
@@ -341,8 +343,11 @@ class RandomPerspective(_Warp):
         ValueError: a factor outside its range.
 
     >>> import numpy as np
-    >>> RandomPerspective(seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
-    (2, 4, 4, 3)
+    >>> layer = RandomPerspective((1.0, 1.0), scale=0.5, seed=3)
+    >>> print(layer(np.ones((1, 3, 3, 1)), training=True)[0, :, :, 0].round(1))
+    [[1. 1. 1.]
+     [1. 1. 1.]
+     [1. 1. 0.]]
     """
 
     factor: Factor = 1.0

@@ -29,6 +29,8 @@ class InputLayer(Layer):
         dtype: floatx by default.
         input_tensor: a KerasTensor to use instead of a new one.
         optional: whether None may be passed for this input.
+    Raises:
+        ValueError: `ragged`, or an `input_tensor` that does not agree with the other arguments.
 
     >>> InputLayer(shape=(3,), name="x").output.shape
     (None, 3)

@@ -90,6 +90,9 @@ class JaxLayer(StatefulLayer, is_native=False):
         params, state: pytrees, instead of `init_fn`.
         seed: of the keys.
         native_serialization_platforms: ignored.
+    Raises:
+        ValueError: neither `init_fn` nor values, functions with other arguments, or a new state of
+            another structure.
 
     >>> def call(params, inputs):
     ...     return inputs @ params["w"]

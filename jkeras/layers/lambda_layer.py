@@ -42,6 +42,8 @@ class Lambda(Layer, takes_floats=False):
             shape; only needed where the shape does not follow from running `function` on shapes.
         mask: the output's mask, or a function `(inputs, mask) -> mask`.
         arguments: dict of further keyword arguments for `function`.
+    Raises:
+        TypeError: `function` is none.
 
     A file holds a function by the name it was registered under; a Python lambda has none and is
     written as code, which only `load_model(..., safe_mode=False)` reads.

@@ -654,6 +654,9 @@ class StringLookup(IndexLookup):
         sparse: only False.
         encoding: of bytes.
         salt: key of the hash of unknown texts, with `num_oov_indices` above 1.
+    Raises:
+        ValueError: arguments that do not go together; when called, an unknown text with
+            `num_oov_indices=0`.
 
     >>> layer = StringLookup(vocabulary=["a", "b"])
     >>> layer([["b", "a", "?"]]).tolist(), layer.get_vocabulary()
@@ -710,6 +713,9 @@ class IntegerLookup(IndexLookup):
         vocabulary_dtype: only "int64".
         oov_method: how unknown numbers are spread over `num_oov_indices`: "floormod" or "farmhash".
         salt: key of the hash.
+    Raises:
+        ValueError: arguments that do not go together; when called, an unknown number with
+            `num_oov_indices=0`.
 
     >>> IntegerLookup(vocabulary=[12, 36, 1138])(np.array([36, 12, 7])).tolist()
     [2, 1, 0]

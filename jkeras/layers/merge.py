@@ -151,6 +151,9 @@ def _extremum(function: Function, inputs: list[jax.Array], masks: list[Any]) -> 
 class Add(Merge):
     """The sum of the inputs.
 
+    Raises:
+        ValueError: no list of inputs, or shapes that do not go together.
+
     >>> import numpy as np
     >>> print(Add()([np.ones(2), np.ones(2)]))
     [2. 2.]
@@ -163,6 +166,9 @@ class Add(Merge):
 @layer("keras.layers")
 class Subtract(Merge):
     """The first of two inputs minus the second.
+
+    Raises:
+        ValueError: no list of inputs, or shapes that do not go together.
 
     >>> import numpy as np
     >>> print(Subtract()([np.full(2, 3.0), np.ones(2)]))
@@ -182,6 +188,9 @@ class Subtract(Merge):
 class Multiply(Merge):
     """The product of the inputs. A masked entry counts as 1; where all inputs have masks and all
     say no, it is 0.
+
+    Raises:
+        ValueError: no list of inputs, or shapes that do not go together.
 
     >>> import numpy as np
     >>> print(Multiply()([np.full(2, 3.0), np.full(2, 2.0)]))
@@ -209,6 +218,9 @@ def _masked_to_ones(x: jax.Array, mask: jax.Array | None) -> jax.Array:
 class Average(Merge):
     """The mean of the inputs.
 
+    Raises:
+        ValueError: no list of inputs, or shapes that do not go together.
+
     >>> import numpy as np
     >>> print(Average()([np.ones(2), np.zeros(2)]))
     [0.5 0.5]
@@ -222,6 +234,9 @@ class Average(Merge):
 class Maximum(Merge):
     """The largest of the inputs, entry by entry; masked entries do not count.
 
+    Raises:
+        ValueError: no list of inputs, or shapes that do not go together.
+
     >>> import numpy as np
     >>> print(Maximum()([np.array([1.0, 4.0]), np.array([2.0, 3.0])]))
     [2. 4.]
@@ -234,6 +249,9 @@ class Maximum(Merge):
 @layer("keras.layers")
 class Minimum(Merge):
     """The smallest of the inputs, entry by entry; masked entries do not count.
+
+    Raises:
+        ValueError: no list of inputs, or shapes that do not go together.
 
     >>> import numpy as np
     >>> print(Minimum()([np.array([1.0, 4.0]), np.array([2.0, 3.0])]))
@@ -250,6 +268,8 @@ class Concatenate(Merge):
 
     Args:
         axis: the axis along which they are put; its size is the sum of theirs.
+    Raises:
+        ValueError: no list of inputs, or shapes that do not go together.
 
     >>> import numpy as np
     >>> print(Concatenate()([np.array([[1.0, 2.0]]), np.array([[3.0]])]))
@@ -305,6 +325,8 @@ class Dot(Merge):
         axes: the axis, or one for each input.
         normalize: whether the inputs are scaled to length 1 along it first, which gives the cosine
             of the angle.
+    Raises:
+        ValueError: no list of inputs, or shapes that do not go together.
 
     >>> import numpy as np
     >>> print(Dot(axes=1)([np.ones((1, 3)), np.ones((1, 3))]))

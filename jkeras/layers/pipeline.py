@@ -21,9 +21,10 @@ class Pipeline(Composite, computes_in_float=False):
         layers: a list of layers.
 
     >>> import jkeras, numpy as np
-    >>> pipeline = Pipeline([jkeras.layers.Rescaling(1 / 255), jkeras.layers.CenterCrop(2, 2)])
-    >>> pipeline(np.ones((1, 4, 4, 3))).shape
-    (1, 2, 2, 3)
+    >>> pipeline = Pipeline([jkeras.layers.Rescaling(1 / 64), jkeras.layers.CenterCrop(2, 2)])
+    >>> print(pipeline(np.full((1, 4, 4, 1), 16.0))[0, :, :, 0])
+    [[0.25 0.25]
+     [0.25 0.25]]
     """
 
     layers: list | tuple

@@ -89,6 +89,8 @@ class MaxPooling1D(MaxPooling):
     Args:
         pool_size, strides, padding: as for `MaxPooling2D`.
         data_format: "channels_last", or "channels_first" for (batch, channels, time).
+    Raises:
+        ValueError: as for `MaxPooling2D`.
 
     >>> import numpy as np
     >>> MaxPooling1D(2)(np.arange(6.0).reshape(1, 6, 1))[0, :, 0]
@@ -115,8 +117,9 @@ class MaxPooling2D(MaxPooling):
         ValueError: with "valid" padding, an input that is smaller than a window.
 
     >>> import numpy as np
-    >>> MaxPooling2D()(np.ones((2, 28, 28, 8))).shape
-    (2, 14, 14, 8)
+    >>> print(MaxPooling2D()(np.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0])
+    [[ 5.  7.]
+     [13. 15.]]
     """
 
     pool_size: Sizes = (2, 2)
@@ -130,6 +133,8 @@ class MaxPooling3D(MaxPooling):
         pool_size, strides, padding: as for `MaxPooling2D`.
         data_format: "channels_last", or "channels_first" for
             (batch, channels, depth, height, width).
+    Raises:
+        ValueError: as for `MaxPooling2D`.
 
     >>> import numpy as np
     >>> MaxPooling3D((1, 2, 2))(np.ones((2, 5, 8, 8, 3))).shape
@@ -147,6 +152,8 @@ class AveragePooling1D(AveragePooling):
     Args:
         pool_size, strides, padding: as for `MaxPooling2D`.
         data_format: "channels_last", or "channels_first" for (batch, channels, time).
+    Raises:
+        ValueError: as for `MaxPooling2D`.
 
     >>> import numpy as np
     >>> AveragePooling1D(2)(np.arange(6.0).reshape(1, 6, 1))[0, :, 0]
@@ -163,10 +170,13 @@ class AveragePooling2D(AveragePooling):
 
     Args:
         pool_size, strides, padding, data_format: as for `MaxPooling2D`.
+    Raises:
+        ValueError: as for `MaxPooling2D`.
 
     >>> import numpy as np
-    >>> AveragePooling2D(3, strides=2, padding="same")(np.ones((2, 28, 28, 8))).shape
-    (2, 14, 14, 8)
+    >>> layer = AveragePooling2D((1, 2), padding="same")
+    >>> print(layer(np.array([[[[1.0], [3.0], [5.0]]]])).ravel())
+    [2. 5.]
     """
 
 
@@ -178,6 +188,8 @@ class AveragePooling3D(AveragePooling):
         pool_size, strides, padding: as for `MaxPooling2D`.
         data_format: "channels_last", or "channels_first" for
             (batch, channels, depth, height, width).
+    Raises:
+        ValueError: as for `MaxPooling2D`.
 
     >>> import numpy as np
     >>> AveragePooling3D(2)(np.ones((2, 4, 8, 8, 3))).shape
@@ -236,8 +248,8 @@ class GlobalMaxPooling1D(GlobalMax):
         keepdims: as for `GlobalMaxPooling2D`.
 
     >>> import numpy as np
-    >>> GlobalMaxPooling1D()(np.ones((2, 10, 3))).shape
-    (2, 3)
+    >>> print(GlobalMaxPooling1D()(np.array([[[1.0, 6.0], [3.0, 4.0]]])))
+    [[3. 6.]]
     """
 
     rank = 1
@@ -252,8 +264,9 @@ class GlobalMaxPooling2D(GlobalMax):
         keepdims: whether the spatial axes stay, with size 1.
 
     >>> import numpy as np
-    >>> GlobalMaxPooling2D(keepdims=True)(np.ones((2, 8, 8, 3))).shape
-    (2, 1, 1, 3)
+    >>> layer = GlobalMaxPooling2D(keepdims=True)
+    >>> print(layer(np.arange(4.0).reshape(1, 2, 2, 1)).tolist())
+    [[[[3.0]]]]
     """
 
 
@@ -316,8 +329,8 @@ class GlobalAveragePooling2D(GlobalAverage):
         data_format, keepdims: as for `GlobalMaxPooling2D`.
 
     >>> import numpy as np
-    >>> GlobalAveragePooling2D()(np.ones((2, 8, 8, 3))).shape
-    (2, 3)
+    >>> print(GlobalAveragePooling2D()(np.arange(4.0).reshape(1, 2, 2, 1)))
+    [[1.5]]
     """
 
 
@@ -398,6 +411,9 @@ class AdaptiveMaxPooling1D(AdaptiveMax):
     Args:
         output_size: the number of windows.
         data_format: "channels_last", or "channels_first" for (batch, channels, time).
+    Raises:
+        TypeError: `output_size` of another type.
+        ValueError: a tuple of more than one.
 
     >>> import numpy as np
     >>> AdaptiveMaxPooling1D(2)(np.arange(5.0).reshape(1, 5, 1))[0, :, 0]
@@ -413,10 +429,12 @@ class AdaptiveMaxPooling2D(AdaptiveMax):
 
     Args:
         output_size, data_format: as for `AdaptiveAveragePooling2D`.
+    Raises:
+        TypeError: as for `AdaptiveAveragePooling2D`.
 
     >>> import numpy as np
-    >>> AdaptiveMaxPooling2D((2, 3))(np.ones((2, 7, 8, 4))).shape
-    (2, 2, 3, 4)
+    >>> print(AdaptiveMaxPooling2D((1, 2))(np.arange(10.0).reshape(1, 2, 5, 1)).ravel())
+    [7. 9.]
     """
 
 
@@ -428,6 +446,8 @@ class AdaptiveMaxPooling3D(AdaptiveMax):
         output_size: the number of windows, int, or one for each spatial axis.
         data_format: "channels_last", or "channels_first" for
             (batch, channels, depth, height, width).
+    Raises:
+        TypeError: as for `AdaptiveAveragePooling2D`.
 
     >>> import numpy as np
     >>> AdaptiveMaxPooling3D(2)(np.ones((2, 5, 7, 8, 4))).shape
@@ -444,6 +464,9 @@ class AdaptiveAveragePooling1D(AdaptiveAverage):
     Args:
         output_size: the number of windows.
         data_format: "channels_last", or "channels_first" for (batch, channels, time).
+    Raises:
+        TypeError: `output_size` of another type.
+        ValueError: a tuple of more than one.
 
     >>> import numpy as np
     >>> AdaptiveAveragePooling1D(2)(np.arange(5.0).reshape(1, 5, 1))[0, :, 0]
@@ -461,10 +484,12 @@ class AdaptiveAveragePooling2D(AdaptiveAverage):
     Args:
         output_size: the number of windows, int or one for each spatial axis.
         data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        TypeError: `output_size` that is neither an integer nor one for each spatial axis.
 
     >>> import numpy as np
-    >>> AdaptiveAveragePooling2D(2)(np.ones((2, 7, 8, 4))).shape
-    (2, 2, 2, 4)
+    >>> print(AdaptiveAveragePooling2D((1, 2))(np.arange(10.0).reshape(1, 2, 5, 1)).ravel())
+    [3.5 5.5]
     """
 
 
@@ -476,6 +501,8 @@ class AdaptiveAveragePooling3D(AdaptiveAverage):
         output_size: the number of windows, int, or one for each spatial axis.
         data_format: "channels_last", or "channels_first" for
             (batch, channels, depth, height, width).
+    Raises:
+        TypeError: as for `AdaptiveAveragePooling2D`.
 
     >>> import numpy as np
     >>> AdaptiveAveragePooling3D((1, 2, 2))(np.ones((2, 5, 7, 8, 4))).shape

@@ -27,9 +27,11 @@ class PositionEmbedding(Layer):
         ValueError: a longer input.
 
     >>> import numpy as np
-    >>> x = np.ones((2, 5, 4), "float32")
-    >>> (x + PositionEmbedding(8)(x)).shape
-    (2, 5, 4)
+    >>> x = np.zeros((2, 3, 1), "float32")
+    >>> table = lambda shape, dtype: np.array([[1.0], [2.0], [3.0], [4.0]])
+    >>> print((x + PositionEmbedding(4, initializer=table)(x))[:, :, 0])
+    [[1. 2. 3.]
+     [1. 2. 3.]]
     """
 
     sequence_length: int

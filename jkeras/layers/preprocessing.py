@@ -57,6 +57,9 @@ class Normalization(DataLayer, announces_compute_dtype=True):
             for everything.
         mean, variance: the statistics, instead of `adapt`.
         invert: whether to go back: `inputs * sqrt(variance) + mean`.
+    Raises:
+        ValueError: only one of `mean` and `variance`, shapes or axes that do not fit; of `adapt`,
+            no rows, or values that are not finite.
 
     >>> import numpy as np
     >>> layer = Normalization()

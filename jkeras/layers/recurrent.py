@@ -99,8 +99,10 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
     Called with `initial_state=[...]` it begins with these states. Masked steps are passed over.
 
     >>> import jkeras
-    >>> RNN(jkeras.layers.GRUCell(4), return_sequences=True)(jnp.ones((2, 3, 5))).shape
-    (2, 3, 4)
+    >>> cell = jkeras.layers.SimpleRNNCell(1, "linear", True, "ones", "ones")
+    >>> layer = RNN(cell, return_sequences=True)
+    >>> print(layer(jnp.array([[[1.0], [2.0], [3.0]]])).ravel())
+    [1. 3. 6.]
     """
 
     cell: Value()
@@ -416,9 +418,13 @@ class GRU(GatedLayer):
         reset_after: whether the reset gate acts after the product with the recurrent kernel.
         use_cudnn: False: XLA compiles the loop on a TPU, too, where it is one kernel of Pallas
             else. JAX has no GRU of cuDNN's.
+    Raises:
+        ValueError: `units` that is no positive integer, or an unknown `use_cudnn`.
 
-    >>> GRU(4)(jnp.ones((2, 3, 5))).shape
-    (2, 4)
+    >>> layer = GRU(4, return_sequences=True, return_state=True)
+    >>> y, h = layer(jnp.ones((2, 3, 5)))
+    >>> y.shape, bool((y[:, -1] == h).all())
+    ((2, 3, 4), True)
 
     Cho et al., 2014, arXiv:1406.1078.
     """
@@ -493,8 +499,9 @@ class LSTM(GatedLayer):
     Raises:
         ValueError: `use_cudnn=True`, and no kernel takes the loop.
 
-    >>> LSTM(4, return_sequences=True)(jnp.ones((2, 3, 5))).shape
-    (2, 3, 4)
+    >>> y, h, c = LSTM(4, return_sequences=True, return_state=True)(jnp.ones((2, 3, 5)))
+    >>> y.shape, bool((y[:, -1] == h).all()), c.shape
+    ((2, 3, 4), True, (2, 4))
 
     Hochreiter and Schmidhuber, 1997, Long short-term memory.
     """

@@ -449,10 +449,13 @@ class GRUCell(GatedCell):
         reset_after: whether the reset gate acts after the product with the recurrent kernel (as on
             GPUs; the bias is (2, 3 * units) then) or on the state before it.
         implementation: 1 draws one dropout mask for each gate, 2 one for all.
+    Raises:
+        ValueError: `units` that is no positive integer.
 
-    >>> y, states = GRUCell(4)(jnp.ones((2, 3)), [jnp.zeros((2, 4))])
-    >>> y.shape, len(states)
-    ((2, 4), 1)
+    >>> cell = GRUCell(2, "linear", kernel_initializer="ones")
+    >>> y, states = cell(jnp.ones((1, 3)), [jnp.zeros((1, 2))])
+    >>> print(y.round(3), len(states))  # (1 - sigmoid(3)) * 3
+    [[0.142 0.142]] 1
 
     Cho et al., 2014, arXiv:1406.1078.
     """
@@ -569,10 +572,13 @@ class LSTMCell(GatedCell):
         unit_forget_bias: whether the bias of the forget gate begins at 1, which helps to remember
             early in training.
         implementation: 1 draws one dropout mask for each gate, 2 one for all.
+    Raises:
+        ValueError: `units` that is no positive integer.
 
-    >>> y, (h, c) = LSTMCell(4)(jnp.ones((2, 3)), [jnp.zeros((2, 4)), jnp.zeros((2, 4))])
-    >>> y.shape, c.shape
-    ((2, 4), (2, 4))
+    >>> cell = LSTMCell(1, kernel_initializer="zeros")
+    >>> y, (h, c) = cell(jnp.ones((1, 3)), [jnp.zeros((1, 1)), jnp.ones((1, 1))])
+    >>> print(c.round(3))  # sigmoid(1) of it stays
+    [[0.731]]
 
     Hochreiter and Schmidhuber, 1997, Long short-term memory, doi:10.1162/neco.1997.9.8.1735.
     """

@@ -54,10 +54,13 @@ class Reshape(Layer, is_batchwise=True):
     Args:
         target_shape: the shape without the batch axis; one size may be -1 or None, it follows from
             the others.
+    Raises:
+        ValueError: a shape that does not fit, or has more than one unknown size.
 
     >>> import numpy as np
-    >>> Reshape((-1, 2))(np.ones((3, 4))).shape
-    (3, 2, 2)
+    >>> print(Reshape((-1, 2))(np.arange(4.0).reshape(1, 4))[0])
+    [[0. 1.]
+     [2. 3.]]
     """
 
     target_shape: Sizes
@@ -116,6 +119,8 @@ class Permute(Layer, is_batchwise=True):
     Args:
         dims: for each axis of the output, which axis of the input it is; counted from 1, without
             the batch axis.
+    Raises:
+        ValueError: `dims` that do not hold each of 1, 2, … once.
 
     >>> import numpy as np
     >>> print(Permute((2, 1))(np.array([[[1.0, 2.0], [3.0, 4.0]]]))[0])
@@ -268,6 +273,8 @@ class Cropping1D(_Cropping):
 
     Args:
         cropping: an integer, or (at the beginning, at the end).
+    Raises:
+        ValueError: `cropping` of another form, or as large as the input.
 
     >>> import numpy as np
     >>> print(Cropping1D((1, 2))(np.arange(5.0).reshape(1, 5, 1)).ravel())
@@ -293,10 +300,13 @@ class Cropping2D(_Cropping):
     Args:
         cropping: an integer; (height, width); or ((top, bottom), (left, right)).
         data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: `cropping` of another form, or as large as the input.
 
     >>> import numpy as np
-    >>> Cropping2D(((1, 2), 1))(np.ones((2, 8, 8, 3))).shape
-    (2, 5, 6, 3)
+    >>> print(Cropping2D(((0, 1), 1))(np.arange(9.0).reshape(1, 3, 3, 1))[0, :, :, 0])
+    [[1.]
+     [4.]]
     """
 
     cropping: Sizes = ((0, 0), (0, 0))
@@ -312,6 +322,8 @@ class Cropping3D(_Cropping):
         cropping: an integer; one for each axis; or a pair (before, after) for each axis.
         data_format: "channels_last", or "channels_first" for (batch, channels, depth, height,
             width).
+    Raises:
+        ValueError: `cropping` of another form, or as large as the input.
 
     >>> import numpy as np
     >>> Cropping3D(1)(np.ones((2, 5, 6, 7, 3))).shape
@@ -353,6 +365,8 @@ class ZeroPadding1D(_ZeroPadding):
     Args:
         padding: an integer, or (at the beginning, at the end).
         data_format: "channels_last", or "channels_first" for (batch, features, time).
+    Raises:
+        ValueError: `padding` of another form.
 
     >>> import numpy as np
     >>> print(ZeroPadding1D((1, 2))(np.ones((1, 2, 1))).ravel())
@@ -377,10 +391,13 @@ class ZeroPadding2D(_ZeroPadding):
     Args:
         padding: an integer; (height, width); or ((top, bottom), (left, right)).
         data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: `padding` of another form.
 
     >>> import numpy as np
-    >>> ZeroPadding2D(((1, 2), 1))(np.ones((2, 5, 6, 3))).shape
-    (2, 8, 8, 3)
+    >>> print(ZeroPadding2D(((0, 1), (2, 0)))(np.ones((1, 1, 2, 1)))[0, :, :, 0])
+    [[0. 0. 1. 1.]
+     [0. 0. 0. 0.]]
     """
 
     padding: Sizes = (1, 1)
@@ -395,6 +412,8 @@ class ZeroPadding3D(_ZeroPadding):
         padding: an integer; one for each axis; or a pair (before, after) for each axis.
         data_format: "channels_last", or "channels_first" for (batch, channels, depth, height,
             width).
+    Raises:
+        ValueError: `padding` of another form.
 
     >>> import numpy as np
     >>> ZeroPadding3D(1)(np.ones((2, 3, 4, 5, 3))).shape
@@ -428,6 +447,8 @@ class UpSampling1D(_UpSampling):
 
     Args:
         size: how often each step stands in the output.
+    Raises:
+        TypeError: `size` that is no integer.
 
     >>> import numpy as np
     >>> print(UpSampling1D(3)(np.array([[[1.0], [2.0]]])).ravel())
@@ -455,6 +476,8 @@ class UpSampling2D(_UpSampling):
         interpolation: "nearest" repeats; "bilinear", "bicubic", "lanczos3" and "lanczos5"
             interpolate.
         data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+    Raises:
+        ValueError: `size` of another form, or an unknown `interpolation`.
 
     >>> import numpy as np
     >>> print(UpSampling2D((2, 3))(np.array([[[[1.0], [2.0]]]]))[0, :, :, 0])
@@ -492,6 +515,8 @@ class UpSampling3D(_UpSampling):
         size: the factor, or one for each axis.
         data_format: "channels_last", or "channels_first" for (batch, channels, depth, height,
             width).
+    Raises:
+        ValueError: `size` of another form.
 
     >>> import numpy as np
     >>> UpSampling3D(2)(np.ones((1, 2, 3, 4, 5))).shape

@@ -81,6 +81,9 @@ class Stack(StatefulLayer, uses_weights_whole=False):
             `BatchNormalization`, look at a microbatch.
     Call arguments:
         segment_ids: of packed sequences, for blocks that hand them on to their attention layers.
+    Raises:
+        ValueError: `layer` is none, counts below 1, stages that do not divide `count`, or a layer
+            whose output is not like its input.
 
     >>> import jkeras
     >>> stack = Stack(jkeras.layers.Dense(4, activation="relu"), 50)

@@ -40,6 +40,8 @@ class TernaryDense(QuantizedLayer, announces_compute_dtype=True):
         use_bias: whether a vector is added.
         kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
             activity_regularizer, kernel_constraint, bias_constraint: as for `Dense`.
+    Raises:
+        ValueError: `units` that is no positive integer, or a threshold below 0.
 
     >>> import numpy as np
     >>> kernel = np.array([[3.0], [-2.0], [0.1]])

@@ -51,6 +51,8 @@ class TextVectorization(HostLayer):
         pad_to_max_tokens, vocabulary, idf_weights: see `IndexLookup`.
         sparse, ragged: only False.
         encoding: of bytes.
+    Raises:
+        ValueError: arguments that do not go together, or texts of another shape.
 
     >>> layer = TextVectorization(output_sequence_length=4)
     >>> layer.adapt(["red wine", "red bread", "bread and red salt"])

@@ -31,13 +31,15 @@ class Wrapper(Composite):
 
     Args:
         layer: the layer inside.
+    Raises:
+        ValueError: `layer` is no layer.
 
     >>> import jkeras
     >>> class Twice(Wrapper):
     ...     def call(self, x):
     ...         return self.layer(self.layer(x))
-    >>> Twice(jkeras.layers.Dense(2))(jnp.ones((1, 2))).shape
-    (1, 2)
+    >>> print(Twice(jkeras.layers.Rescaling(3.0))(jnp.ones((1, 2))))
+    [[9. 9.]]
     """
 
     layer: Value()
@@ -69,10 +71,15 @@ class TimeDistributed(Wrapper, announces_compute_dtype=True):
 
     Args:
         layer: the layer that is applied, built for the shape of one step.
+    Raises:
+        ValueError: `layer` is no layer, an input without a time axis, or a mask that does not fit
+            it.
 
     >>> import jkeras
-    >>> TimeDistributed(jkeras.layers.Dense(4))(jnp.ones((2, 3, 5))).shape
-    (2, 3, 4)
+    >>> layer = jkeras.layers.Dense(1, kernel_initializer="ones")
+    >>> print(TimeDistributed(layer)(jnp.array([[[1.0, 2.0], [3.0, 4.0]]]))[0])
+    [[3.]
+     [7.]]
     """
 
     supports_masking = True  # not in Keras 3.16
@@ -155,12 +162,19 @@ class Bidirectional(StateShapes, Composite, uses_mask=True, announces_compute_dt
         merge_mode: "concat" (the last axis doubles), "sum", "mul", "ave", or None for both outputs.
         weights: arrays for both directions, forward ones first; set when the layer is built.
         backward_layer: the layer that runs backwards, if it is another one.
+    Raises:
+        ValueError: layers that are none, run in the same direction or do not agree in other
+            arguments, or an unknown `merge_mode`.
     With `return_state` the states follow the output, forward ones first. `initial_state` has the
     same order.
 
     >>> import jkeras
-    >>> Bidirectional(jkeras.layers.GRU(4))(jnp.ones((2, 3, 5))).shape
-    (2, 8)
+    >>> ones = {"kernel_initializer": "ones", "recurrent_initializer": "ones"}
+    >>> layer = jkeras.layers.SimpleRNN(1, "linear", return_sequences=True, **ones)
+    >>> print(Bidirectional(layer)(jnp.array([[[1.0], [2.0], [3.0]]]))[0])
+    [[1. 6.]
+     [3. 5.]
+     [6. 3.]]
 
     Schuster and Paliwal, 1997, Bidirectional recurrent neural networks, doi:10.1109/78.650093.
     """

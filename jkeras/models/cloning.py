@@ -39,6 +39,9 @@ def clone_model(
             nested Functional models.
     Returns:
         the clone, compiled as the model is.
+    Raises:
+        ValueError: unknown arguments, `call_function` for a Sequential model, or `input_tensors`
+            that do not fit.
 
     >>> from jkeras import Sequential, layers, Input
     >>> a = Sequential([Input((2,)), layers.Dense(3)])

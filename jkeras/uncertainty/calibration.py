@@ -159,6 +159,9 @@ def calibrated(model: Layer, temperature: Any) -> Sequential:
         model: a model that gives logits.
         temperature: a number above 0, such as `temperature` finds.
 
+    Returns:
+        a `Sequential` model that gives logits.
+
     Raises:
         ValueError: a temperature that is no number above 0; a model that gives probabilities, by
             the loss that it was compiled with or its last activation.

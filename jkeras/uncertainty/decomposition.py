@@ -41,6 +41,9 @@ def decomposition(member_probabilities: Any, from_logits: bool = False) -> Decom
             the probability of label 1.
         from_logits: whether they are logits.
 
+    Returns:
+        `Decomposition`, whose entries are (rows,).
+
     Raises:
         ValueError: fewer than two axes, no members, numbers that are no probabilities.
 
@@ -95,6 +98,9 @@ def mixture(means: Any, variances: Any) -> Mixture:
     Args:
         means, variances: (members, rows, …).
 
+    Returns:
+        `Mixture`, whose entries are (rows, …).
+
     Raises:
         ValueError: of different shapes, or without an axis of members; NaN, variances below 0.
 
@@ -118,8 +124,12 @@ def as_gaussian(outputs: Any, variance: str = "softplus") -> tuple[jax.Array, ja
     last axis are means.
 
     Args:
+        outputs: (…, 2 n), of a model.
         variance: what makes a variance of the second half: "softplus" (with 1e-6 added), "exp" or
             "linear", where it is one already.
+
+    Returns:
+        (mean, variance), (…, n) each.
 
     Raises:
         ValueError: an odd number of outputs, an unknown `variance`; "linear" ones below 0.

@@ -50,6 +50,7 @@ class Laplace:
     Attributes:
         model: whose values it keeps as they were.
         posterior: the distribution, a value. Its mean are the params that are uncertain.
+        rest: (params, state) of the model that are certain.
         likelihood: of labels by outputs.
         noise: standard deviation of the labels of a regression, as it was given or found; of a
             model with several outputs, or outputs per position, a dict by their names.
@@ -209,6 +210,9 @@ def laplace(
             says, or a softmax or sigmoid at its end.
         batch_size: how many rows there are at once; None: as many as memory has place for.
         subnetwork: which numbers are uncertain, with "full", "diag" or "last_layer"; None: all.
+
+    Returns:
+        `Laplace`: it predicts, and has the marginal likelihood.
 
     Raises:
         ValueError: an unknown structure or likelihood, more parameters than the structure takes,

@@ -18,7 +18,7 @@ LINKS = ("probit", "mc", "bridge")
 class Likelihood:
     """How likely a label is.
 
-    Attributes:
+    Args:
         kind: "softmax" of logits (rows, classes), "sigmoid" of logits (rows, 1), or "gaussian"
             around outputs (rows, numbers); "heteroscedastic" around the first half of outputs
             (rows, 2 numbers), with variances that the second half makes.

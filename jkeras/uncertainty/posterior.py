@@ -157,8 +157,13 @@ def posterior(
         params: a tree, trained.
         x, y: the rows that it was trained on, and their labels.
         structure: "full", "kron" or "diag".
+        likelihood: of the labels.
+        prior_precision: of the normal prior around 0, a number above 0.
         noise: standard deviation of the labels of a regression.
         batch_size: how many rows there are at once; None: as many as memory has place for.
+
+    Returns:
+        `Posterior`.
 
     Raises:
         ValueError: an unknown structure, or one that these params are too many for.
@@ -219,7 +224,12 @@ def outputs_and_covariance(
     (mean (rows, outputs), covariance (rows, outputs, outputs)). Pure.
 
     Args:
-        function: as of `posterior`.
+        function: as for `posterior`.
+        fitted: of `posterior`.
+        x: rows.
+
+    Returns:
+        (mean (rows, outputs), covariance (rows, outputs, outputs)).
 
     >>> linear = lambda w, x: x * w
     >>> x = jnp.array([[3.0], [4.0]])

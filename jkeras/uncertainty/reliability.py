@@ -91,6 +91,9 @@ def reliability_diagram(
         bins: how many.
         from_logits: whether they are logits.
 
+    Returns:
+        `Reliability`, whose entries are (bins,), `edges` (bins + 1,).
+
     Raises:
         ValueError: shapes that do not go together, no rows, labels that are no classes, numbers
             that are no probabilities, no bins.
@@ -147,8 +150,17 @@ def expected_calibration_error(
     """How far confidence is from accuracy, as the mean over rows (ECE; Guo et al. 2017,
     arXiv:1706.04599): the sum over bins of `count / rows * |accuracy - confidence|`.
 
-    Arguments and errors as of `reliability_diagram`. It is a biased estimate: of a calibrated
+    It is a biased estimate: of a calibrated
     model it is above 0, the more so the fewer rows a bin has.
+
+    Args:
+        labels, probabilities, bins, from_logits: as for `reliability_diagram`.
+
+    Returns:
+        a number from 0 to 1.
+
+    Raises:
+        ValueError: as for `reliability_diagram`.
 
     >>> print(expected_calibration_error([0, 1], [[0.9, 0.1], [0.9, 0.1]]).round(3))
     0.4

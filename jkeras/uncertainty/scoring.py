@@ -23,6 +23,9 @@ def negative_log_likelihood(y_true: Any, y_pred: Any, from_logits: bool = False)
         y_pred: probabilities; of one class, that of label 1.
         from_logits: whether they are logits.
 
+    Returns:
+        (batch, …), 0 or more; 0 is best.
+
     Raises:
         ValueError: shapes that do not go together, labels that are no classes, numbers that are no
             probabilities. Where they are traced, the score of such a row is nan.
@@ -48,7 +51,14 @@ def brier_score(y_true: Any, y_pred: Any, from_logits: bool = False) -> jax.Arra
     """Sum over classes of `(p - y)^2`, of one class that alone (Brier 1950): (batch, …, classes) ->
     (batch, …).
 
-    Arguments and errors as of `negative_log_likelihood`.
+    Args:
+        y_true, y_pred, from_logits: as for `negative_log_likelihood`.
+
+    Returns:
+        (batch, …), from 0 to 2, of one class to 1; 0 is best.
+
+    Raises:
+        ValueError: as for `negative_log_likelihood`.
 
     >>> print(brier_score([1, 0], [[0.5, 0.5], [1.0, 0.0]]))
     [0.5 0. ]
@@ -73,6 +83,9 @@ def gaussian_negative_log_likelihood(
         y_true: (batch, …, n); without the last axis where n is 1.
         y_pred, variance: as of `as_gaussian`.
 
+    Returns:
+        (batch, …); less is better.
+
     Raises:
         ValueError: shapes that do not go together, an unknown `variance`.
 
@@ -90,7 +103,14 @@ def gaussian_crps(y_true: Any, y_pred: Any, variance: str = "softplus") -> jax.A
     area between the distribution function and the step at the target, squared (Gneiting et al.
     2005), the mean over the last axis: (batch, …, 2 n) -> (batch, …).
 
-    Arguments and errors as of `gaussian_negative_log_likelihood`.
+    Args:
+        y_true, y_pred, variance: as for `gaussian_negative_log_likelihood`.
+
+    Returns:
+        (batch, …), 0 or more; less is better.
+
+    Raises:
+        ValueError: as for `gaussian_negative_log_likelihood`.
 
     >>> print(f"{gaussian_crps([1.0], [[1.0, 1.0]], 'linear')[0]:.4f}")
     0.2337
@@ -110,6 +130,9 @@ def sample_crps(y_true: Any, y_pred: Any) -> jax.Array:
     Args:
         y_true: (batch, …), with or without a last axis of size 1.
         y_pred: (batch, …, samples).
+
+    Returns:
+        (batch, …), 0 or more, in the unit of the targets; less is better.
 
     Raises:
         ValueError: shapes that do not go together.

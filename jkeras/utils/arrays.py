@@ -28,6 +28,9 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
         num_classes: by default the largest number plus one; needed for an array of JAX.
     Returns:
         an array (…, num_classes) of 0 and 1.
+    Raises:
+        IndexError: a label of `num_classes` or more.
+        MemoryError: as many classes as there is no memory for.
 
     >>> to_categorical([0, 2], 3).tolist()
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]

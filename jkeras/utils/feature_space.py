@@ -106,6 +106,9 @@ class FeatureSpace(Layer):
             together.
         crossing_dim, hashing_dim, num_discretization_bins: sizes where only the name of a kind is
             given.
+    Raises:
+        ValueError: no features, an unknown `output_mode` or kind of feature, or data that is no
+            dict.
 
     >>> data = {"x": [0.0, 1.0], "color": ["red", "blue"]}
     >>> space = FeatureSpace({"x": "float", "color": "string_categorical"})

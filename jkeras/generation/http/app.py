@@ -49,6 +49,9 @@ def http_app(
         api_key: that clients send as `Authorization: Bearer KEY`; None: anybody may call.
         limits: of clients.
 
+    Returns:
+        the application, to hand to a program that runs one.
+
     Raises:
         ImportError: Starlette is not installed.
         ValueError: the server has no tokenizer.

@@ -87,6 +87,9 @@ def init_paged_cache(
         block_size: positions of a block.
         dtype: "int8", "float8_e4m3fn" or "float8_e5m2"; None: that of the model.
 
+    Returns:
+        `PagedCache`.
+
     Raises:
         ValueError: a layer of the model may look at other positions; fewer blocks than one text
             may need; another dtype.

@@ -18,6 +18,9 @@ class ServingError(RuntimeError):
 class ServerFullError(ServingError):
     """So many requests wait as a server takes.
 
+    Args:
+        message: what happened, in words.
+
     >>> raise ServerFullError("Ask again later.")
     Traceback (most recent call last):
         ...
@@ -28,6 +31,9 @@ class ServerFullError(ServingError):
 @public("jkeras.generation.ServerClosedError")
 class ServerClosedError(ServingError):
     """A server takes no requests any more.
+
+    Args:
+        message: what happened, in words.
 
     >>> raise ServerClosedError("It is closed.")
     Traceback (most recent call last):
@@ -40,6 +46,9 @@ class ServerClosedError(ServingError):
 class RequestCancelledError(ServingError):
     """A request was cancelled: its text is not whole.
 
+    Args:
+        message: what happened, in words.
+
     >>> raise RequestCancelledError("It was cancelled.")
     Traceback (most recent call last):
         ...
@@ -50,6 +59,9 @@ class RequestCancelledError(ServingError):
 @public("jkeras.generation.DeviceFailedError")
 class DeviceFailedError(ServingError):
     """The device failed while a text was written; the cause is chained.
+
+    Args:
+        message: what happened, in words.
 
     >>> raise DeviceFailedError("Out of memory.")
     Traceback (most recent call last):

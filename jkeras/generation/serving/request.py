@@ -23,6 +23,9 @@ class Request:
         params: what it is asked for, `stop` of the generator among it, and the seed that what is
             sampled follows from.
 
+    The server makes it, with `progress`, where both look, `cancel`, which asks the server to stop,
+    and `has_text`, whether there are texts of the tokens.
+
     >>> import jkeras
     >>> tokens = jkeras.Input((None,), dtype="int32")
     >>> model = jkeras.Model(tokens, jkeras.layers.Embedding(20, 20)(tokens))

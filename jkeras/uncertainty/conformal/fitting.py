@@ -91,6 +91,8 @@ def fit(
       at least, and of about `1 - alpha` in practice.
 
     Args:
+        probabilities, labels: as above, of rows that the model was not trained on.
+        method: "lac", "aps", "raps", "residual", "cqr" or "jackknife+".
         alpha: the share of new rows whose truth may be missed, between 0 and 1.
         penalty, free_rank: of "raps": what each rank after `free_rank` adds to the score.
         rng: a key or an integer, with which scores of "aps" and "raps" are randomized: sets then
@@ -101,6 +103,9 @@ def fit(
             its own: "classes", the rows of each label (Vovk 2012, arXiv:1209.2673); or the group of
             each row, integers (rows,) or `Groups`, which `predict_sets` and `predict_interval`
             then ask for, too. A group of too few rows gets sets of everything.
+
+    Returns:
+        `Fitted`, for `predict_sets` or `predict_interval`.
 
     Raises:
         ValueError: an unknown method, shapes that do not go together, no rows, an `alpha` outside,

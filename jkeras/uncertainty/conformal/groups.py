@@ -18,7 +18,7 @@ OF_LABELS = "classes"  # each row's group is its label
 class Groups(typing.NamedTuple):
     """The group of each row.
 
-    Attributes:
+    Args:
         of_rows: integers (rows,), from 0.
         count: how many groups there are; one that no calibration row belongs to has a threshold
             that lets everything in.

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Interval(typing.NamedTuple):
-    """Lower and upper ends, (rows,) each; an interval whose ends are the other way round is empty.
+    """The ends of intervals; one whose ends are the other way round is empty.
+
+    Attributes:
+        lower, upper: (rows,).
 
     >>> Interval(0.0, 1.0).upper
     1.0
@@ -38,6 +41,9 @@ def predict_interval(
             "jackknife+" what each of the models says that made the calibration predictions, (rows,
             calibration rows): column i by the model that was trained without row i.
         groups: the group of each row, integers (rows,), where it was fitted by groups.
+
+    Returns:
+        `Interval` of (rows,).
 
     Raises:
         ValueError: shapes that do not go together, a `fitted` for sets, groups where there were

@@ -89,7 +89,11 @@ def fit_series(
     Args:
         predictions, targets: (rows,).
         alpha: the share of rows that may be missed, between 0 and 1.
-        rate: of "aci".
+        method: "enbpi" or "aci".
+        rate: by how much one row moves the share that is aimed at; of "aci".
+
+    Returns:
+        `Series`, for `follow_series` and `predict_interval`.
 
     Raises:
         ValueError: an unknown method, shapes that do not go together, no rows, NaN, an `alpha`
@@ -117,7 +121,11 @@ def follow_series(series: Series, predictions: Any, targets: Any) -> tuple[Inter
     that can be made now.
 
     Args:
+        series: of `fit_series`, or of the last call.
         predictions, targets: (rows,), in their order.
+
+    Returns:
+        (`Interval` of (rows,), the `Series` after these rows).
 
     Raises:
         ValueError: shapes that do not go together, NaN.
@@ -144,6 +152,9 @@ def out_of_bag(predictions: Any, in_bag: Any) -> jax.Array:
     Args:
         predictions: of the members, (members, rows).
         in_bag: booleans (members, rows): which rows each member was trained on.
+
+    Returns:
+        (rows,).
 
     Raises:
         ValueError: shapes that do not go together, a row that all members were trained on.

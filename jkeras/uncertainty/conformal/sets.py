@@ -40,6 +40,9 @@ def predict_sets(
         from_logits: whether `probabilities` are logits.
         groups: the group of each row, integers (rows,), where it was fitted by groups of rows.
 
+    Returns:
+        booleans (rows, classes).
+
     Raises:
         ValueError: shapes that do not go together, a `fitted` for intervals, random numbers where
             the fitted scores had none, numbers that are no probabilities, groups where there were
