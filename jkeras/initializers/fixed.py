@@ -58,7 +58,7 @@ class Constant(Initializer):
     Args:
         value: a number, or an array that broadcasts to the shape.
     Raises:
-        ArgumentError: on a call, a value that is no number.
+        ValueError: on a call, a value that is no number.
 
     >>> print(Constant([1.0, 2.0])((3, 2)))
     [[1. 2.]

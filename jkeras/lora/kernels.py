@@ -91,7 +91,7 @@ def kernels(model: typing.Any) -> dict:
         A nested dict of `Kernel`s; no array is made.
 
     Raises:
-        NotBuiltError: it has no weights yet.
+        ValueError: it has no weights yet.
 
     >>> import jkeras
     >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(2)])
@@ -105,7 +105,7 @@ def kernel_sites(model: typing.Any) -> Iterator[tuple[tree.Path, Site]]:
     """(path, `Site`) of each kernel of a built model.
 
     Raises:
-        NotBuiltError: it has no weights yet.
+        ValueError: it has no weights yet.
     """
     if not model.built or not all_built(model):
         raise NotBuiltError(

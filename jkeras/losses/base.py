@@ -42,7 +42,7 @@ class Loss(Record):
         dtype: of the computation; floatx by default. Of a policy, its compute dtype.
     Raises:
         ValueError: an unknown `reduction`.
-        ArgumentError: on a call, values that are no numbers.
+        ValueError: on a call, values that are no numbers.
 
     >>> class Signed(Loss):
     ...     def call(self, y_true, y_pred):
@@ -224,7 +224,7 @@ class LossFunctionWrapper(OfFunction, Loss):
         kwargs: further keyword arguments of `fn`.
     Raises:
         ValueError: on a call, targets and predictions of different structure.
-        ArgumentError: on a call, `fn` returns None.
+        ValueError: on a call, `fn` returns None.
 
     >>> loss = LossFunctionWrapper(lambda y_true, y_pred: abs(y_true - y_pred), reduction="sum")
     >>> print(loss([0.0, 0.0], [1.0, -2.0]))

@@ -120,7 +120,7 @@ def binary_crossentropy(
     Returns:
         The mean losses, in the shape of `y_pred` without `axis`.
     Raises:
-        ShapeError: different shapes.
+        ValueError: different shapes.
 
     >>> print(binary_crossentropy([[0.0, 1.0]], [[0.0, 0.0]], from_logits=True).round(3))
     [0.693]
@@ -153,7 +153,7 @@ def binary_focal_crossentropy(
     Returns:
         The mean losses, in the shape of `y_pred` without `axis`.
     Raises:
-        ShapeError: different shapes.
+        ValueError: different shapes.
 
     >>> print(binary_focal_crossentropy([[1.0], [1.0]], [[0.5], [0.9]]).round(4))  # hard, easy
     [0.1733 0.0011]
@@ -191,7 +191,7 @@ def categorical_crossentropy(
     Returns:
         One loss for each target, in the shape of `y_pred` without `axis`.
     Raises:
-        ShapeError: different shapes.
+        ValueError: different shapes.
 
     >>> print(categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
     [0.693]
@@ -258,7 +258,7 @@ def sparse_categorical_crossentropy(
     Returns:
         One loss for each label, in the shape of `y_pred` without `axis`.
     Raises:
-        ShapeError: labels that do not fit the predictions.
+        ValueError: labels that do not fit the predictions.
         ValueError: `y_pred` is a scalar or lacks `axis`.
 
     >>> print(sparse_categorical_crossentropy([1, 0], [[0.5, 0.5], [1.0, 0.0]]).round(3))

@@ -34,7 +34,7 @@ def mean_squared_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     Returns:
         The mean squares, (batch, …).
     Raises:
-        ShapeError: shapes that do not broadcast.
+        ValueError: shapes that do not broadcast.
 
     >>> print(mean_squared_error([[0.0, 1.0]], [[1.0, 3.0]]))
     [2.5]
@@ -52,7 +52,7 @@ def mean_absolute_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     Returns:
         The mean absolute errors, (batch, …).
     Raises:
-        ShapeError: shapes that do not broadcast.
+        ValueError: shapes that do not broadcast.
 
     >>> print(mean_absolute_error([[0.0, 1.0]], [[1.0, 3.0]]))
     [1.5]
@@ -72,7 +72,7 @@ def mean_absolute_percentage_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     Returns:
         Errors in percent of the target, (batch, …).
     Raises:
-        ShapeError: shapes that do not broadcast.
+        ValueError: shapes that do not broadcast.
 
     >>> print(mean_absolute_percentage_error([[2.0, 4.0]], [[1.0, 4.0]]))
     [25.]
@@ -93,7 +93,7 @@ def mean_squared_logarithmic_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     Returns:
         The mean squares, (batch, …).
     Raises:
-        ShapeError: shapes that do not broadcast.
+        ValueError: shapes that do not broadcast.
 
     >>> print(mean_squared_logarithmic_error([[0.0, 3.0]], [[0.0, 1.0]]).round(2))  # log(2)^2 / 2
     [0.24]
@@ -118,7 +118,7 @@ def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> jax.Array:
     Returns:
         The mean losses, (batch, …).
     Raises:
-        ShapeError: shapes that do not broadcast.
+        ValueError: shapes that do not broadcast.
 
     >>> print(huber([[0.0, 0.0]], [[1.0, 3.0]]))
     [1.5]
@@ -143,7 +143,7 @@ def log_cosh(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     Returns:
         The mean losses, (batch, …).
     Raises:
-        ShapeError: shapes that do not broadcast.
+        ValueError: shapes that do not broadcast.
 
     >>> print(log_cosh([[0.0], [1.0], [100.0]], [[0.0], [0.0], [0.0]]).round(1))
     [ 0.   0.4 99.3]
@@ -165,7 +165,7 @@ def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: Any = -1) -> jax.Arr
     Returns:
         Values in [-1, 1], in the shape of the inputs without `axis`.
     Raises:
-        ShapeError: shapes that do not broadcast.
+        ValueError: shapes that do not broadcast.
 
     >>> print(cosine_similarity([[0.0, 1.0], [3.0, 4.0]], [[0.0, 2.0], [1.0, 0.0]]).round(3))
     [-1.  -0.6]

@@ -24,7 +24,7 @@ def accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     Returns:
         Ones and zeros in floatx.
     Raises:
-        ShapeError: shapes that do not broadcast.
+        ValueError: shapes that do not broadcast.
 
     >>> print(accuracy([1, 2], [1, 3]))
     [1. 0.]
@@ -123,7 +123,7 @@ def top_k_categorical_accuracy(y_true: Tensor, y_pred: Tensor, k: int = 5) -> ja
     Returns:
         One or zero for each target, (batch, …).
     Raises:
-        ArgumentError: `k` is no number.
+        ValueError: `k` is no number.
 
     >>> print(top_k_categorical_accuracy([[0, 0, 1], [1, 0, 0]], [[0.1, 0.7, 0.2]] * 2, k=2))
     [1. 0.]
@@ -146,7 +146,7 @@ def sparse_top_k_categorical_accuracy(
     Returns:
         One or zero for each label, (batch, …).
     Raises:
-        ArgumentError: `k` is no number.
+        ValueError: `k` is no number.
 
     >>> print(sparse_top_k_categorical_accuracy([2, 0], [[0.1, 0.7, 0.2]] * 2, k=2))
     [1. 0.]

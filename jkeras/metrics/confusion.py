@@ -351,7 +351,7 @@ class Precision(RateOfClass):
     Raises:
         ValueError: thresholds outside [0, 1]; on an update, `class_id` for scores without an axis
             of classes.
-        ShapeError: on an update, labels and scores of different shape.
+        ValueError: on an update, labels and scores of different shape.
 
     >>> print(Precision(thresholds=[0.3, 0.7])([0, 1, 1], [0.4, 0.2, 0.9]))
     [0.5 1. ]

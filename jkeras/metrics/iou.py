@@ -51,7 +51,7 @@ class IoU(Accumulator):
         name, dtype: as for `Metric`; int by default, so weights lose their fractions.
     Raises:
         ValueError: a target class that is none of `num_classes`.
-        ShapeError: on an update, another number of labels than of predictions.
+        ValueError: on an update, another number of labels than of predictions.
 
     >>> print(IoU(2, [0])([0, 0, 1, 1], [0, 1, 0, 1]).round(3))
     0.333
@@ -199,7 +199,7 @@ class MeanIoU(IoU):
     Args:
         num_classes, ignore_class, sparse_y_true, sparse_y_pred, axis, name, dtype: as for `IoU`.
     Raises:
-        ArgumentError: `num_classes` is no whole number.
+        ValueError: `num_classes` is no whole number.
 
     >>> print(MeanIoU(2)([0, 1, 1, 1], [0, 0, 1, 1]).round(2))  # 1 / 2 and 2 / 3
     0.58
@@ -233,7 +233,7 @@ class OneHotIoU(IoU):
         sparse_y_pred: whether predictions are class numbers; scores by default.
     Raises:
         ValueError: a target class that is none of `num_classes`.
-        ShapeError: on an update, another number of labels than of predictions.
+        ValueError: on an update, another number of labels than of predictions.
 
     >>> print(OneHotIoU(2, [0])([[1, 0], [0, 1]], [[0.9, 0.1], [0.6, 0.4]]).round(2))
     0.5
@@ -256,7 +256,7 @@ class OneHotMeanIoU(MeanIoU):
     Args:
         num_classes, ignore_class, sparse_y_pred, axis, name, dtype: as for `OneHotIoU`.
     Raises:
-        ArgumentError: `num_classes` is no whole number.
+        ValueError: `num_classes` is no whole number.
 
     >>> targets = [[1, 0], [0, 1], [0, 1], [0, 1]]
     >>> scores = [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.2, 0.8]]

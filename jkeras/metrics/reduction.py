@@ -131,7 +131,7 @@ class MeanMetricWrapper(OfFunction, Mean):
         name, dtype: as for `Metric`.
         kwargs: further keyword arguments of `fn`.
     Raises:
-        ArgumentError: on an update, `fn` returns None.
+        ValueError: on an update, `fn` returns None.
 
     >>> metric = MeanMetricWrapper(lambda y_true, y_pred: abs(y_true - y_pred), name="error")
     >>> print(metric([0.0, 0.0], [1.0, -2.0]))

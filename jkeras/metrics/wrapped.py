@@ -298,7 +298,7 @@ def pearson_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.A
         Correlations in [-1, 1], in the shape of the inputs without `axis`; NaN where one of them
         does not vary.
     Raises:
-        ShapeError: shapes that do not broadcast.
+        ValueError: shapes that do not broadcast.
 
     >>> y_pred = [[1.0, 3.0, 5.0], [1.0, 3.0, 2.0]]
     >>> print(pearson_correlation([[0.0, 1.0, 2.0]] * 2, y_pred).round(2))
@@ -320,7 +320,7 @@ def concordance_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> j
     Returns:
         Values in [-1, 1], in the shape of the inputs without `axis`.
     Raises:
-        ShapeError: shapes that do not broadcast.
+        ValueError: shapes that do not broadcast.
 
     >>> y_pred = [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]]
     >>> print(concordance_correlation([[0.0, 1.0, 2.0]] * 2, y_pred).round(2))

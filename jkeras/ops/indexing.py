@@ -44,7 +44,7 @@ def _indexed_shape(x: Operand, keys: Sequence[Any], key: Any) -> tuple[int | Non
     """The shape of what basic indices choose.
 
     Raises:
-        ShapeError: an index is beyond the end.
+        ValueError: an index is beyond the end.
     """
     sizes = iter(x.shape)
     shape = []

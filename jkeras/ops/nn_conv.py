@@ -22,7 +22,7 @@ def per_axis(value: PerAxis, count: int) -> tuple[int, ...]:
     """A number for each spatial axis: one number stands for all.
 
     Raises:
-        ShapeError: a sequence of another length.
+        ValueError: a sequence of another length.
 
     >>> per_axis(2, 3), per_axis((1, 2), 2)
     ((2, 2, 2), (1, 2))

@@ -103,7 +103,7 @@ def as_numbers(value: Any, argument: str) -> np.ndarray | jax.Array:
     """The value of an argument as an array.
 
     Raises:
-        ArgumentError: a text, or something else that is no number.
+        ValueError: a text, or something else that is no number.
 
     >>> as_numbers([1.0, 2.0], "value").shape
     (2,)

@@ -10,7 +10,7 @@ def tree_of_weights(layer, learnable: bool) -> dict:
     """The arrays that a gradient may reach, or the others.
 
     Raises:
-        NotBuiltError: the layer has no weights yet.
+        ValueError: the layer has no weights yet.
     """
     return tree.unflatten((path, v.value) for path, v in _weights(layer, learnable, "").items())
 
@@ -19,7 +19,7 @@ def trees_of_weights(layer) -> tuple[dict, dict]:
     """The arrays that a gradient may reach, and the others, in one walk.
 
     Raises:
-        NotBuiltError: the layer has no weights yet.
+        ValueError: the layer has no weights yet.
     """
     _check_built(layer, "")
     pairs: dict[bool, list] = {True: [], False: []}
@@ -32,7 +32,7 @@ def set_tree_of_weights(layer, values: dict, learnable: bool) -> None:
     """Sets the arrays that a gradient may reach, or the others.
 
     Raises:
-        NotBuiltError: the layer has no weights yet.
+        ValueError: the layer has no weights yet.
         ValueError: a tree with other paths; then nothing is changed.
     """
     weights = _weights(layer, learnable, " to set")
