@@ -414,7 +414,8 @@ class GRU(GatedLayer):
             bias_constraint, dropout, recurrent_dropout, seed, implementation.
         The same as for `RNN`: return_sequences, return_state, go_backwards, stateful, unroll,
             zero_output_for_mask.
-        activity_regularizer: function of the output, whose value is added to the loss.
+        activity_regularizer: function of the output, whose value, divided by the batch size, is
+            added to the loss.
         reset_after: whether the reset gate acts after the product with the recurrent kernel.
         use_cudnn: False: XLA compiles the loop on a TPU, too, where it is one kernel of Pallas
             else. JAX has no GRU of cuDNN's.
@@ -489,7 +490,8 @@ class LSTM(GatedLayer):
             bias_constraint, dropout, recurrent_dropout, seed, implementation.
         The same as for `RNN`: return_sequences, return_state, go_backwards, stateful, unroll,
             zero_output_for_mask.
-        activity_regularizer: function of the output, whose value is added to the loss.
+        activity_regularizer: function of the output, whose value, divided by the batch size, is
+            added to the loss.
         unit_forget_bias: whether the bias of the forget gate begins at 1.
         use_cudnn: "auto": one kernel runs the loop where it can: cuDNN's on NVIDIA's GPUs, in
             float32, with tanh, sigmoid and a bias, without masks, `unroll` and `recurrent_dropout`;
