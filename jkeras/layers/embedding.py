@@ -234,10 +234,11 @@ class ReversibleEmbedding(_Table):
             shape.
 
     >>> import numpy as np
-    >>> embedding = ReversibleEmbedding(10, 4)
-    >>> vectors = embedding(np.array([[1, 2, 3]]))
-    >>> embedding(vectors, reverse=True).shape
-    (1, 3, 10)
+    >>> embedding = ReversibleEmbedding(3, 3, weights=np.eye(3))
+    >>> vectors = embedding(np.array([2, 0]))
+    >>> print(embedding(vectors, reverse=True))  # the product with each row of the table
+    [[0. 0. 1.]
+     [1. 0. 0.]]
     """
 
     tie_weights: bool = True

@@ -608,8 +608,13 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
             that do not fit them, or a cache that does not.
 
     >>> import numpy as np
-    >>> MultiHeadAttention(num_heads=2, key_dim=3)(np.ones((1, 4, 6)), np.ones((1, 5, 6))).shape
-    (1, 4, 6)
+    >>> layer, x = MultiHeadAttention(num_heads=2, key_dim=3), np.ones((1, 3, 6))
+    >>> y, scores = layer(x, x, use_causal_mask=True, return_attention_scores=True)
+    >>> y.shape, scores.shape
+    ((1, 3, 6), (1, 2, 3, 3))
+    >>> print(scores[0, 0].round(1)[:2])  # all sources are alike, later ones are not seen
+    [[1.  0.  0. ]
+     [0.5 0.5 0. ]]
     """
 
     num_heads: int
