@@ -48,15 +48,15 @@ def grad_cam(
 
     >>> import jkeras, numpy as np
     >>> model = jkeras.Sequential([
-    ...     jkeras.layers.Conv2D(4, 3, name="conv"),
+    ...     jkeras.layers.Conv2D(1, 2, kernel_initializer="ones", name="conv"),
     ...     jkeras.layers.GlobalAveragePooling2D(),
-    ...     jkeras.layers.Dense(10),
     ... ])
-    >>> x = np.ones((2, 8, 8, 1), "float32")
-    >>> grad_cam(model, x, target=3, at="conv").shape
-    (2, 6, 6)
-    >>> grad_cam(model, x, target=3, at="conv", size=(8, 8)).shape
-    (2, 8, 8)
+    >>> x = np.zeros((1, 4, 4, 1), "float32")
+    >>> x[0, 0, 0] = 9.0  # a bright corner
+    >>> print(grad_cam(model, x, at="conv")[0])
+    [[1. 0. 0.]
+     [0. 0. 0.]
+     [0. 0. 0.]]
     """
     options = _map_options(at, size, data_format, options)
     return attribute(_grad_cam, model, x, target, **options)
@@ -85,11 +85,12 @@ def grad_cam_plus_plus(
 
     >>> import jkeras, numpy as np
     >>> model = jkeras.Sequential([
-    ...     jkeras.layers.Conv1D(4, 3, name="conv"),
+    ...     jkeras.layers.Conv1D(1, 2, kernel_initializer="ones", name="conv"),
     ...     jkeras.layers.GlobalAveragePooling1D(),
     ... ])
-    >>> grad_cam_plus_plus(model, np.ones((2, 8, 1)), target=3, at="conv").shape
-    (2, 6)
+    >>> x = np.array([[[0.0], [0.0], [1.0], [0.0], [0.0]]])
+    >>> (grad_cam_plus_plus(model, x, at="conv") > 0).tolist()
+    [[False, True, True, False]]
     """
     options = _map_options(at, size, data_format, options)
     return attribute(_grad_cam_plus_plus, model, x, target, **options)

@@ -32,7 +32,8 @@ def conductance(
         model, x, target, options: as for `saliency`.
         at: path of the layer, as of `Layer.tap`; or a list of them, for a dict by these.
         baseline: of the inputs, as of `integrated_gradients`.
-        steps: into how many the line is divided, at Gauss and Legendre's points.
+        steps: into how many the line is divided, at Gauss and Legendre's points. What lies before
+            the first and behind the last of them is left out: about 0.1 % of the line at 50 steps.
 
     Returns:
         As the output of the layer.
@@ -45,8 +46,8 @@ def conductance(
     ...     jkeras.layers.Dense(2, name="hidden", kernel_initializer="ones"),
     ...     jkeras.layers.Dense(1, kernel_initializer="ones"),
     ... ])
-    >>> conductance(model, np.array([[1.0, 2.0]]), at="hidden").tolist()
-    [[2.996729850769043, 2.996729850769043]]
+    >>> conductance(model, np.array([[1.0, 2.0]]), at="hidden").round(1).tolist()
+    [[3.0, 3.0]]
     """
     x = floats_of(as_array(x))  # the line goes through what lies between two inputs
     nodes, _ = np.polynomial.legendre.leggauss(steps + 1)

@@ -89,11 +89,13 @@ def guided_grad_cam(
 
     >>> import jkeras, numpy as np
     >>> model = jkeras.Sequential([
-    ...     jkeras.layers.Conv2D(4, 3, activation="relu", name="conv"),
+    ...     jkeras.layers.Conv2D(1, 1, activation="relu", kernel_initializer="ones", name="conv"),
     ...     jkeras.layers.GlobalAveragePooling2D(),
     ... ])
-    >>> guided_grad_cam(model, np.ones((2, 8, 8, 1)), 1, at="conv").shape
-    (2, 8, 8, 1)
+    >>> x = np.array([[1.0, -1.0], [2.0, 0.0]]).reshape(1, 2, 2, 1)
+    >>> print(guided_grad_cam(model, x, at="conv")[0, :, :, 0].round(2))
+    [[0.06 0.  ]
+     [0.12 0.  ]]
     """
     data_format = options.pop("data_format", None)
     if not jax.tree_util.all_leaves([x]):

@@ -232,14 +232,14 @@ class ConvLSTM1D(ConvLSTM):
     `return_state` h and c follow the output, (batch, size', filters) each.
 
     Args:
+        The same as for `LSTM`: activation, recurrent_activation, use_bias, kernel_initializer,
+            recurrent_initializer, bias_initializer, unit_forget_bias, kernel_regularizer,
+            recurrent_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed,
+            return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask.
         filters: the number of channels of the states and of the output.
         kernel_size, strides, padding, data_format, dilation_rate: of the convolution of the input,
             as for `Conv1D`, without "causal"; "channels_first" is (batch, time, channels, size).
-        activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer,
-            bias_initializer, unit_forget_bias, kernel_regularizer, recurrent_regularizer,
-            bias_regularizer, activity_regularizer, kernel_constraint, recurrent_constraint,
-            bias_constraint, dropout, recurrent_dropout, seed, return_sequences, return_state,
-            go_backwards, stateful, unroll, zero_output_for_mask: as for `LSTM`.
     Raises:
         ValueError: images of unknown size, or strides and dilation_rate that are both larger than
             1.
@@ -262,13 +262,14 @@ class ConvLSTM2D(ConvLSTM):
     With `return_sequences` the output has a time axis too.
 
     Args:
+        The same as for `ConvLSTM1D`: filters, recurrent_activation, recurrent_initializer,
+            recurrent_regularizer, recurrent_constraint, unit_forget_bias, dropout,
+            recurrent_dropout, seed, activation, use_bias, kernel_initializer, bias_initializer,
+            kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            bias_constraint, return_sequences, return_state, go_backwards, stateful, unroll,
+            zero_output_for_mask.
         kernel_size, strides, padding, data_format, dilation_rate: as for `ConvLSTM1D`, with one
             size for each of two axes; "channels_first" is (batch, time, channels, rows, cols).
-        filters, recurrent_activation, recurrent_initializer, recurrent_regularizer,
-            recurrent_constraint, unit_forget_bias, dropout, recurrent_dropout, seed, activation,
-            use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint, return_sequences,
-            return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for `ConvLSTM1D`.
     Raises:
         ValueError: as for `ConvLSTM1D`.
 
@@ -285,14 +286,15 @@ class ConvLSTM3D(ConvLSTM):
     rows', cols', filters).
 
     Args:
+        The same as for `ConvLSTM1D`: filters, recurrent_activation, recurrent_initializer,
+            recurrent_regularizer, recurrent_constraint, unit_forget_bias, dropout,
+            recurrent_dropout, seed, activation, use_bias, kernel_initializer, bias_initializer,
+            kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            bias_constraint, return_sequences, return_state, go_backwards, stateful, unroll,
+            zero_output_for_mask.
         kernel_size, strides, padding, data_format, dilation_rate: as for `ConvLSTM1D`, with one
             size for each of three axes; "channels_first" is
             (batch, time, channels, depth, rows, cols).
-        filters, recurrent_activation, recurrent_initializer, recurrent_regularizer,
-            recurrent_constraint, unit_forget_bias, dropout, recurrent_dropout, seed, activation,
-            use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint, return_sequences,
-            return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for `ConvLSTM1D`.
     Raises:
         ValueError: as for `ConvLSTM1D`.
 

@@ -226,13 +226,12 @@ class Conv1D(Convolution):
     The kernel is (kernel_size, channels / groups, filters).
 
     Args:
+        The same as for `Conv2D`: filters, kernel_size, strides, dilation_rate, groups, activation,
+            use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint, lora_rank, lora_alpha.
         padding: "valid", "same", or "causal": zeros in front only, so that no output sees what is
             later in the input.
         data_format: "channels_last", or "channels_first" for (batch, channels, time).
-        filters, kernel_size, strides, dilation_rate, groups, activation, use_bias,
-            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint, lora_rank, lora_alpha: as for
-            `Conv2D`.
     Raises:
         ValueError: as for `Conv2D`.
 
@@ -253,6 +252,8 @@ class Conv2D(Convolution):
     The kernel is (*kernel_size, channels / groups, filters).
 
     Args:
+        The same as for `Dense`: kernel_initializer, bias_initializer, kernel_regularizer,
+            bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint.
         filters: the number of output channels.
         kernel_size, strides, dilation_rate: int, or one for each spatial axis; one of the last two
             must be 1.
@@ -262,8 +263,6 @@ class Conv2D(Convolution):
         groups: into how many groups the channels are cut; each gives its share of the filters.
         activation: function of the result, by default none.
         use_bias: whether a vector, one number for each filter, is added.
-        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint: as for `Dense`.
         lora_rank, lora_alpha: train a low-rank change of the kernel only, see `enable_lora`.
     Raises:
         ValueError: sizes that do not fit each other, or the input.
@@ -284,12 +283,12 @@ class Conv3D(Convolution):
     sizes, filters).
 
     Args:
+        The same as for `Conv2D`: filters, kernel_size, strides, padding, dilation_rate, groups,
+            activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
+            bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, lora_rank,
+            lora_alpha.
         data_format: "channels_last", or "channels_first" for
             (batch, channels, depth, height, width).
-        filters, kernel_size, strides, padding, dilation_rate, groups, activation, use_bias,
-            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint, lora_rank, lora_alpha: as for
-            `Conv2D`.
     Raises:
         ValueError: as for `Conv2D`.
 
@@ -365,10 +364,11 @@ class Conv1DTranspose(FlatTransposedConvolution):
     """Transposed convolution over time: (batch, time, channels) -> (batch, longer time, filters).
 
     Args:
+        The same as for `Conv2DTranspose`: filters, kernel_size, strides, padding, output_padding,
+            dilation_rate, activation, use_bias, kernel_initializer, bias_initializer,
+            kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            bias_constraint.
         data_format: "channels_last", or "channels_first" for (batch, channels, time).
-        filters, kernel_size, strides, padding, output_padding, dilation_rate, activation, use_bias,
-            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint: as for `Conv2DTranspose`.
     Raises:
         ValueError: as for `Conv2DTranspose`.
 
@@ -389,9 +389,10 @@ class Conv2DTranspose(FlatTransposedConvolution):
     The kernel is (*kernel_size, filters, channels).
 
     Args:
-        filters, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
-            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint: as for `Conv2D`.
+        The same as for `Conv2D`: filters, kernel_size, strides, padding, data_format,
+            dilation_rate, activation, use_bias, kernel_initializer, bias_initializer,
+            kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            bias_constraint.
         output_padding: extra size on one side, less than `strides`; None: with "same" padding the
             output has the size of the input * strides.
     Raises:
@@ -413,11 +414,12 @@ class Conv3DTranspose(TransposedConvolution):
     (batch, *larger sizes, filters).
 
     Args:
+        The same as for `Conv2DTranspose`: filters, kernel_size, strides, padding, output_padding,
+            dilation_rate, activation, use_bias, kernel_initializer, bias_initializer,
+            kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            bias_constraint.
         data_format: "channels_last", or "channels_first" for
             (batch, channels, depth, height, width).
-        filters, kernel_size, strides, padding, output_padding, dilation_rate, activation, use_bias,
-            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint: as for `Conv2DTranspose`.
     Raises:
         ValueError: as for `Conv2DTranspose`.
 
@@ -491,10 +493,11 @@ class DepthwiseConv1D(ChannelByChannel):
     time, channels * depth_multiplier).
 
     Args:
+        The same as for `DepthwiseConv2D`: kernel_size, strides, padding, depth_multiplier,
+            dilation_rate, activation, use_bias, depthwise_initializer, bias_initializer,
+            depthwise_regularizer, bias_regularizer, activity_regularizer, depthwise_constraint,
+            bias_constraint.
         data_format: "channels_last", or "channels_first" for (batch, channels, time).
-        kernel_size, strides, padding, depth_multiplier, dilation_rate, activation, use_bias,
-            depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
-            activity_regularizer, depthwise_constraint, bias_constraint: as for `DepthwiseConv2D`.
     Raises:
         ValueError: as for `Conv2D`.
 
@@ -515,12 +518,12 @@ class DepthwiseConv2D(ChannelByChannel):
     The kernel is (*kernel_size, channels, depth_multiplier).
 
     Args:
+        The same as for `Dense`, the kernel's by the name "depthwise": depthwise_initializer,
+            bias_initializer, depthwise_regularizer, bias_regularizer, activity_regularizer,
+            depthwise_constraint, bias_constraint.
         kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias: as for
             `Conv2D`; strides and dilation_rate may both be larger than 1.
         depth_multiplier: how many output channels come from each input channel.
-        depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
-            activity_regularizer, depthwise_constraint, bias_constraint: as for `Dense`, the
-            kernel's by the name "depthwise".
     Raises:
         ValueError: as for `Conv2D`.
 
@@ -591,11 +594,11 @@ class SeparableConv1D(Separable):
     time, channels) -> (batch, new time, filters).
 
     Args:
+        The same as for `SeparableConv2D`: filters, kernel_size, strides, padding, dilation_rate,
+            depth_multiplier, activation, use_bias, depthwise_initializer, pointwise_initializer,
+            bias_initializer, depthwise_regularizer, pointwise_regularizer, bias_regularizer,
+            activity_regularizer, depthwise_constraint, pointwise_constraint, bias_constraint.
         data_format: "channels_last", or "channels_first" for (batch, channels, time).
-        filters, kernel_size, strides, padding, dilation_rate, depth_multiplier, activation,
-            use_bias, depthwise_initializer, pointwise_initializer, bias_initializer,
-            depthwise_regularizer, pointwise_regularizer, bias_regularizer, activity_regularizer,
-            depthwise_constraint, pointwise_constraint, bias_constraint: as for `SeparableConv2D`.
     Raises:
         ValueError: as for `Conv2D`.
 
@@ -613,13 +616,14 @@ class SeparableConv2D(Separable):
     """Convolution of each channel of images on its own, then a mix of the channels at each pixel.
 
     Args:
+        The same as for `Dense`, for the kernels of the two steps: depthwise_initializer,
+            pointwise_initializer, bias_initializer, depthwise_regularizer, pointwise_regularizer,
+            bias_regularizer, activity_regularizer, depthwise_constraint, pointwise_constraint,
+            bias_constraint.
         filters: the number of output channels.
         kernel_size, strides, padding, data_format, dilation_rate, depth_multiplier: of the first
             step, as for `DepthwiseConv2D`.
         activation, use_bias: of the second step, as for `Conv2D`.
-        depthwise_initializer, pointwise_initializer, bias_initializer, depthwise_regularizer,
-            pointwise_regularizer, bias_regularizer, activity_regularizer, depthwise_constraint,
-            pointwise_constraint, bias_constraint: as for `Dense`, for the kernels of the two steps.
     Raises:
         ValueError: as for `Conv2D`.
 

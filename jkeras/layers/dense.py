@@ -42,7 +42,8 @@ class Dense(CalibratedLayer, announces_compute_dtype=True, is_batchwise=True):
         kernel_initializer, bias_initializer: what makes the first values of a weight: a name, a
             config or an initializer.
         kernel_regularizer, bias_regularizer: function of a weight whose value is added to the loss.
-        activity_regularizer: the same of the output; its value is divided by the batch size.
+        activity_regularizer: function of the output, whose value, divided by the batch size, is
+            added to the loss.
         kernel_constraint, bias_constraint: function that a weight goes through after each update.
         lora_rank, lora_alpha: if set, the kernel is frozen and a low-rank addition is trained;
             see `enable_lora`, which takes an alpha that is not the rank (the one set here counts

@@ -37,14 +37,14 @@ class EinsumDense(CalibratedLayer, announces_compute_dtype=True):
     kernel) + bias)`.
 
     Args:
+        The same as for `Dense`: kernel_initializer, bias_initializer, kernel_regularizer,
+            bias_regularizer, kernel_constraint, bias_constraint, quantization_config.
         equation: such as "abc,cd->abd"; its first operand is the input, "..." stands for batch
             axes.
         output_shape: shape of the output without the batch axis; None where it follows from the
             input.
         bias_axes: letters of the output's axes that have a bias, such as "d"; None: no bias.
         activation: function of the result, by default none.
-        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            kernel_constraint, bias_constraint, quantization_config: as for `Dense`.
         lora_rank, lora_alpha: if set, the kernel is frozen and a low-rank addition is trained; see
             `enable_lora`.
         gptq_unpacked_column_size: of a kernel that GPTQ packed, the number of its columns before;

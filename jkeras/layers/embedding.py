@@ -160,12 +160,12 @@ class Embedding(_Table):
     """Vectors for integer ids, the rows of a trainable table: (...) -> (..., output_dim).
 
     Args:
+        The same as for `Dense`, for the table: embeddings_initializer, embeddings_regularizer,
+            embeddings_constraint, activity_regularizer, quantization_config.
         input_dim: the number of rows; ids are in [0, input_dim).
         output_dim: size of a vector.
         mask_zero: whether id 0 is padding, which layers further on leave out.
         weights: array (input_dim, output_dim), or a list of it: the table to start from.
-        embeddings_initializer, embeddings_regularizer, embeddings_constraint, activity_regularizer,
-            quantization_config: as for `Dense`, for the table.
         lora_rank, lora_alpha: if set, the table is frozen and a low-rank addition is trained; see
             `enable_lora`.
     Raises:
@@ -223,9 +223,9 @@ class ReversibleEmbedding(_Table):
     (..., input_dim).
 
     Args:
-        input_dim, output_dim, embeddings_initializer, embeddings_regularizer,
-            embeddings_constraint, mask_zero, weights, lora_rank, lora_alpha, activity_regularizer,
-            quantization_config: as for `Embedding`.
+        The same as for `Embedding`: input_dim, output_dim, embeddings_initializer,
+            embeddings_regularizer, embeddings_constraint, mask_zero, weights, lora_rank,
+            lora_alpha, activity_regularizer, quantization_config.
         tie_weights: whether the way back uses the same table (transposed) or a table of its own.
         reverse_dtype: dtype of the way back.
         logit_soft_cap: c in `c * tanh(scores / c)`, which bounds the scores.
@@ -234,10 +234,11 @@ class ReversibleEmbedding(_Table):
             shape.
 
     >>> import numpy as np
-    >>> embedding = ReversibleEmbedding(10, 4)
-    >>> vectors = embedding(np.array([[1, 2, 3]]))
-    >>> embedding(vectors, reverse=True).shape
-    (1, 3, 10)
+    >>> embedding = ReversibleEmbedding(3, 3, weights=np.eye(3))
+    >>> vectors = embedding(np.array([2, 0]))
+    >>> print(embedding(vectors, reverse=True))  # the product with each row of the table
+    [[0. 0. 1.]
+     [1. 0. 0.]]
     """
 
     tie_weights: bool = True

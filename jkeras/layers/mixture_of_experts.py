@@ -29,6 +29,9 @@ class MixtureOfExperts(Layer):
     router computes in float32. In training, losses are added that keep experts equally busy.
 
     Args:
+        The same as for `Dense`, for the router's kernel, and the kernels and biases of the
+            networks: router_initializer, kernel_initializer, bias_initializer, kernel_regularizer,
+            bias_regularizer, kernel_constraint, bias_constraint.
         num_experts: how many there are.
         hidden_dim: the width inside of each.
         top_k: how many a token takes.
@@ -41,9 +44,6 @@ class MixtureOfExperts(Layer):
             batch; of inputs (batch, features), of the batch. What is left over gets nothing from
             it, and shapes do not depend on the router, so that devices exchange tokens.
         normalize_weights: whether the weights of a token's experts sum to 1.
-        router_initializer, kernel_initializer, bias_initializer, kernel_regularizer,
-            bias_regularizer, kernel_constraint, bias_constraint: as for `Dense`, for the router's
-            kernel, and the kernels and biases of the networks.
         load_balancing_loss, router_z_loss: factors of these losses, see `layers.routing`.
 
     Call arguments:

@@ -572,6 +572,8 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
     with `use_gate`: arXiv:2505.06708.
 
     Args:
+        The same as for `Dense`, for each projection: kernel_initializer, bias_initializer,
+            kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint.
         num_heads: the number of heads.
         value_dim: size of a head of the value, by default `key_dim`.
         dropout: the share of attention weights that is dropped in training.
@@ -587,8 +589,6 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
         use_gate: multiply the heads by a sigmoid of a projection of the query.
         seed: of the dropout.
         use_bias: whether the projections add a vector.
-        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            kernel_constraint, bias_constraint: as for `Dense`, for each projection.
     Call arguments:
         query, value, key: the key is the value by default.
         attention_mask: (batch, target, source), True where a target may look.
@@ -608,8 +608,13 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
             that do not fit them, or a cache that does not.
 
     >>> import numpy as np
-    >>> MultiHeadAttention(num_heads=2, key_dim=3)(np.ones((1, 4, 6)), np.ones((1, 5, 6))).shape
-    (1, 4, 6)
+    >>> layer, x = MultiHeadAttention(num_heads=2, key_dim=3), np.ones((1, 3, 6))
+    >>> y, scores = layer(x, x, use_causal_mask=True, return_attention_scores=True)
+    >>> y.shape, scores.shape
+    ((1, 3, 6), (1, 2, 3, 3))
+    >>> print(scores[0, 0].round(1)[:2])  # all sources are alike, later ones are not seen
+    [[1.  0.  0. ]
+     [0.5 0.5 0. ]]
     """
 
     num_heads: int
@@ -722,14 +727,15 @@ class GroupedQueryAttention(GroupedNames, HeadedAttention):
     `MultiHeadAttention`; an explicit `query_mask` counts here.
 
     Args:
+        The same as for `MultiHeadAttention`: use_bias, kernel_initializer, bias_initializer,
+            kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            bias_constraint.
         num_key_value_heads: the number of heads of key and value.
         dropout, seed: the share of attention weights that is dropped in training; from which
             integer this follows.
         head_dim: size of a head.
         num_query_heads: a multiple of `num_key_value_heads`, which is the number of groups.
         sliding_window, flash_attention, use_gate: as in `MultiHeadAttention`.
-        use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint: as for `MultiHeadAttention`.
     Raises:
         ValueError: the groups do not divide the heads.
 

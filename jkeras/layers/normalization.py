@@ -139,13 +139,13 @@ class BatchNormalization(StatefulLayer, ScaleAndShift, is_for_training_alone=Tru
     Ioffe and Szegedy 2015, arXiv:1502.03167; with `renorm`: Ioffe 2017, arXiv:1702.03275.
 
     Args:
+        The same as for `Dense`, for these weights: beta_initializer, gamma_initializer,
+            moving_mean_initializer, moving_variance_initializer, beta_regularizer,
+            gamma_regularizer, beta_constraint, gamma_constraint.
         momentum: share of the old value in the moving mean and variance.
         axis: the features' axis.
         epsilon: added to the variance.
         center, scale: whether there are a beta and a gamma.
-        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer,
-            beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: as for `Dense`,
-            for these weights.
         renorm: correct the batch's statistics towards the moving ones in training.
         renorm_clipping: dict of "rmin", "rmax" and "dmax", limits of the correction; what is
             missing is no limit.
@@ -368,12 +368,12 @@ class LayerNormalization(ScaleAndShift):
     Ba, Kiros and Hinton 2016, arXiv:1607.06450.
 
     Args:
+        The same as for `Dense`, for these weights: beta_initializer, gamma_initializer,
+            beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint.
         axis: an axis or a list of axes, by default the last; gamma and beta have their sizes.
         rms_scaling: deprecated: x / sqrt(variance + epsilon) * gamma. Use `RMSNormalization`.
         epsilon: added to the variance.
         center, scale: whether there are a beta and a gamma.
-        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
-            gamma_constraint: as for `Dense`, for these weights.
     Raises:
         TypeError: `axis` is neither an int nor a list of them.
 
@@ -427,13 +427,13 @@ class GroupNormalization(ScaleAndShift):
     Wu and He 2018, arXiv:1803.08494.
 
     Args:
+        The same as for `Dense`, for these weights: beta_initializer, gamma_initializer,
+            beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint.
         groups: their number, a divisor of that of the channels; -1: a group for each channel
             (instance normalization); 1: all channels in one (layer normalization).
         axis: the channels' axis.
         epsilon: added to the variance.
         center, scale: whether there are a beta and a gamma.
-        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
-            gamma_constraint: as for `Dense`, for these weights.
     Raises:
         ValueError: `groups` is not positive or -1, or does not divide the channels.
 

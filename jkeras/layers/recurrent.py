@@ -341,13 +341,13 @@ class SimpleRNN(CellFields, CellLayer):
     h, (batch, units), follows the output.
 
     Args:
-        units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer,
-            kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint,
-            recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed: as for
-            `SimpleRNNCell`.
+        The same as for `SimpleRNNCell`: units, activation, use_bias, kernel_initializer,
+            recurrent_initializer, bias_initializer, kernel_regularizer, recurrent_regularizer,
+            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout,
+            recurrent_dropout, seed.
+        The same as for `RNN`: return_sequences, return_state, go_backwards, stateful, unroll,
+            zero_output_for_mask.
         activity_regularizer: taken and left out, as in Keras.
-        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for
-            `RNN`.
     Raises:
         ValueError: `units` that is no positive integer.
 
@@ -408,13 +408,14 @@ class GRU(GatedLayer):
     The step is that of `GRUCell`; with `return_state` h, (batch, units), follows the output.
 
     Args:
-        units, activation, recurrent_activation, use_bias, kernel_initializer,
-            recurrent_initializer, bias_initializer, kernel_regularizer, recurrent_regularizer,
-            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout,
-            recurrent_dropout, seed, implementation: as for `GRUCell`.
-        activity_regularizer: as for `Dense`.
-        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for
-            `RNN`.
+        The same as for `GRUCell`: units, activation, recurrent_activation, use_bias,
+            kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
+            recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint,
+            bias_constraint, dropout, recurrent_dropout, seed, implementation.
+        The same as for `RNN`: return_sequences, return_state, go_backwards, stateful, unroll,
+            zero_output_for_mask.
+        activity_regularizer: function of the output, whose value, divided by the batch size, is
+            added to the loss.
         reset_after: whether the reset gate acts after the product with the recurrent kernel.
         use_cudnn: False: XLA compiles the loop on a TPU, too, where it is one kernel of Pallas
             else. JAX has no GRU of cuDNN's.
@@ -483,13 +484,14 @@ class LSTM(GatedLayer):
     output.
 
     Args:
-        units, activation, recurrent_activation, use_bias, kernel_initializer,
-            recurrent_initializer, bias_initializer, kernel_regularizer, recurrent_regularizer,
-            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout,
-            recurrent_dropout, seed, implementation: as for `LSTMCell`.
-        activity_regularizer: as for `Dense`.
-        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for
-            `RNN`.
+        The same as for `LSTMCell`: units, activation, recurrent_activation, use_bias,
+            kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
+            recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint,
+            bias_constraint, dropout, recurrent_dropout, seed, implementation.
+        The same as for `RNN`: return_sequences, return_state, go_backwards, stateful, unroll,
+            zero_output_for_mask.
+        activity_regularizer: function of the output, whose value, divided by the batch size, is
+            added to the loss.
         unit_forget_bias: whether the bias of the forget gate begins at 1.
         use_cudnn: "auto": one kernel runs the loop where it can: cuDNN's on NVIDIA's GPUs, in
             float32, with tanh, sigmoid and a bias, without masks, `unroll` and `recurrent_dropout`;

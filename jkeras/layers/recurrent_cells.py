@@ -346,15 +346,15 @@ class SimpleRNNCell(Cell):
     new state.
 
     Args:
+        The same as for `Dense`, for the kernel of the input, that of the state, and the bias:
+            kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
+            recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint,
+            bias_constraint.
         units: size of the state and of the output.
         activation: function of the sum.
         use_bias: whether a vector is added.
-        kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
-            recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint,
-            bias_constraint: as for `Dense`, for the kernel of the input, that of the state, and the
-            bias.
         dropout, recurrent_dropout: the share of the input's and of the state's entries that are 0
-            in training, brought into [0, 1]. A `RNN` uses the same ones in all steps of a call.
+            in training, brought into [0, 1]. An `RNN` uses the same ones in all steps of a call.
         seed: integer, for dropout.
     Raises:
         ValueError: `units` that is no positive integer.
@@ -440,12 +440,13 @@ class GRUCell(GatedCell):
     (units, 3 * units), with u, r and the candidate side by side.
 
     Args:
+        The same as for `SimpleRNNCell`: use_bias, kernel_initializer, recurrent_initializer,
+            bias_initializer, kernel_regularizer, recurrent_regularizer, bias_regularizer,
+            kernel_constraint, recurrent_constraint, bias_constraint, dropout, recurrent_dropout,
+            seed.
         units: size of the states and of the output.
         activation: function of the candidate.
         recurrent_activation: function of the gates.
-        use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
-            recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint,
-            bias_constraint, dropout, recurrent_dropout, seed: as for `SimpleRNNCell`.
         reset_after: whether the reset gate acts after the product with the recurrent kernel (as on
             GPUs; the bias is (2, 3 * units) then) or on the state before it.
         implementation: 1 draws one dropout mask for each gate, 2 one for all.
@@ -563,12 +564,13 @@ class LSTMCell(GatedCell):
     side.
 
     Args:
+        The same as for `SimpleRNNCell`: use_bias, kernel_initializer, recurrent_initializer,
+            bias_initializer, kernel_regularizer, recurrent_regularizer, bias_regularizer,
+            kernel_constraint, recurrent_constraint, bias_constraint, dropout, recurrent_dropout,
+            seed.
         units: size of the states and of the output.
         activation: function of the candidate and of c'.
         recurrent_activation: function of the gates.
-        use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
-            recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint,
-            bias_constraint, dropout, recurrent_dropout, seed: as for `SimpleRNNCell`.
         unit_forget_bias: whether the bias of the forget gate begins at 1, which helps to remember
             early in training.
         implementation: 1 draws one dropout mask for each gate, 2 one for all.

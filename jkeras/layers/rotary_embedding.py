@@ -54,9 +54,11 @@ class RotaryEmbedding(ReadyLayer):
             features that are rotated.
 
     >>> import numpy as np
-    >>> query = np.ones((2, 5, 3, 8), "float32")  # batch, time, heads, features
-    >>> RotaryEmbedding()(query).shape
-    (2, 5, 3, 8)
+    >>> query = np.ones((1, 5, 1, 8), "float32")  # batch, time, heads, features
+    >>> rotated = RotaryEmbedding()(query)[0, :, 0]
+    >>> products = rotated @ rotated.T
+    >>> [round(float(products[i, i + 2]), 3) for i in range(3)]  # two positions apart
+    [5.127, 5.127, 5.127]
     """
 
     max_wavelength: float = 10000

@@ -33,13 +33,13 @@ class TernaryDense(QuantizedLayer, announces_compute_dtype=True):
     et al. 2024, arXiv:2402.17764.
 
     Args:
+        The same as for `Dense`: kernel_initializer, bias_initializer, kernel_regularizer,
+            bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint.
         units: size of the output's last axis.
         threshold: the magnitude over which a weight counts, with scale 1; None: half of the mean
             magnitude, and the mean is the scale.
         activation: function of the result, by default none.
         use_bias: whether a vector is added.
-        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint: as for `Dense`.
     Raises:
         ValueError: `units` that is no positive integer, or a threshold below 0.
 

@@ -188,11 +188,12 @@ class SKLearnRegressor(RegressorMixin, ModelEstimator):
         model, warm_start, model_kwargs, fit_kwargs: as for `SKLearnClassifier`.
 
     >>> import jkeras
-    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1)])
-    >>> model.compile("sgd", "mse")
-    >>> regressor = SKLearnRegressor(model, fit_kwargs={"verbose": 0})
-    >>> regressor.fit(np.ones((8, 2)), np.ones(8)).predict([[1.0, 1.0]]).shape
-    (1,)
+    >>> model = jkeras.Sequential([jkeras.Input((1,)), jkeras.layers.Dense(1)])
+    >>> model.compile(jkeras.optimizers.SGD(0.1), "mse")
+    >>> regressor = SKLearnRegressor(model, fit_kwargs={"verbose": 0, "epochs": 200})
+    >>> regressor = regressor.fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+    >>> regressor.predict([[3.0]]).round(1).tolist()
+    [7.0]
     """
 
     def __sklearn_tags__(self) -> Any:
