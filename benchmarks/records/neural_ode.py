@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.records.record import Record, Row, largest_difference, of_seeds
+from benchmarks.records.record import Record, Row, largest_difference, over
 
 SEEDS, STEPS, BATCH, PIECE, RATE = 5, 2000, 32, 20, 1e-2
 POINTS, UNTIL = 1000, 10.0
@@ -115,10 +115,8 @@ def measure() -> tuple[list[Row], dict]:
     rows = [
         Row("difference of the adjoint equation's gradient", relative(adjoint, through), most=1e-3),
         Row("difference of JAX's own solver's", relative(others, through), most=1e-3),
-        of_seeds("mean error on the curve, of 10 s from pieces of 0.2 s", errors[:, 0], most=0.2),
-        of_seeds(
-            "mean error on three curves that begin elsewhere", errors[:, 1:].mean(1), most=0.1
-        ),
+        over("mean error on the curve, of 10 s from pieces of 0.2 s", errors[:, 0], most=0.2),
+        over("mean error on three curves that begin elsewhere", errors[:, 1:].mean(1), most=0.1),
     ]
     curves = {"true": wanted[::3, :2], "found": found[0, ::3, :2]}
     return rows, {name: np.round(each, 3).tolist() for name, each in curves.items()}
@@ -135,6 +133,7 @@ def draw(figure: Any, data: dict) -> None:
 
 
 RECORD = Record(
+    group="papers",
     title="A neural differential equation: layers as the vector field of diffrax",
     about="The gradient by the adjoint equation is that through the solver; a network learns a "
     "spiral from short pieces, five seeds in one program.",
