@@ -23,7 +23,7 @@ def _section(name: str, record: dict[str, Any]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    columns = {"published": "published", "keras": "Keras"}
+    columns = {"published": "published", "keras": "beside"}
     shown = [key for key in columns if any(row[key] is not None for row in rows)]
     head = ["number", "jkeras", *(columns[key] for key in shown)]
     lines = [[row["what"], _ours(row), *(_text(row[key]) for key in shown)] for row in rows]
