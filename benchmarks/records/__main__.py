@@ -83,7 +83,7 @@ def printed_rows(name: str, found: dict) -> list[str]:
     lines = [f"{name}: {found['title']}, {found['seconds']} s"]
     for row in found["rows"]:
         published = "" if row["published"] is None else f" (published: {row['published']})"
-        beside = "" if row["keras"] is None else f", Keras {row['keras']}"
+        beside = "" if row["keras"] is None else f", beside {row['keras']}"
         holds = "" if row["holds"] else "  NOT within what it has to be"
         lines.append(f"    {row['what']}: {row['ours']:.6g}{published}{beside}{holds}")
     return lines
