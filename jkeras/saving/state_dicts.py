@@ -76,10 +76,15 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, np.n
 
 
 def on_host(value: Any) -> Any:
-    """A tensor of PyTorch, which may lie on a device and have a gradient, as numpy can take it."""
+    """A tensor of PyTorch, which may lie on a device and have a gradient, as numpy can take it: it
+    has no bfloat16.
+    """
     if not hasattr(value, "detach"):
         return value
-    return value.detach().cpu()
+    value = value.detach().cpu()
+    if str(value.dtype) == "torch.bfloat16":
+        return value.float()
+    return value
 
 
 def _modules(arrays: Arrays) -> dict[str, Arrays]:

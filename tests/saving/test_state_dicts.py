@@ -105,6 +105,16 @@ def test_attention_of_torch(order):
     np.testing.assert_allclose(model.predict(ids, verbose=0), wanted, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+def test_other_dtypes_of_torch(dtype):
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Linear(3, 2).to(getattr(torch, dtype))
+    model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(2)])
+    from_state_dict(model, module.state_dict())
+    wanted = module.weight.detach().float().numpy().T
+    np.testing.assert_array_equal(model.get_weights()[0], wanted)
+
+
 FLAT = {
     "a convolution": (lambda x: layers.Conv2D(2, 1, use_bias=False)(x), (3, 4, 5), True),
     "a sum": (lambda x: layers.Conv2D(5, 1, use_bias=False)(x) + x, (3, 4, 5), True),
