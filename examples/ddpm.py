@@ -47,10 +47,10 @@ def noisy(image, noise, kept):
     return jnp.sqrt(kept)[:, None] * image + jnp.sqrt(1 - kept)[:, None] * noise
 
 
-def train(model, images, labels, steps, batch_size=128):
+def train(model, images, labels, steps, batch_size=128, seed=0):
     """The model's averaged parameters and its state, after training."""
     shapes = [jax.ShapeDtypeStruct((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
-    params, state = model.init(jax.random.key(0), shapes)
+    params, state = model.init(jax.random.key(seed), shapes)
     optimizer = jkeras.optimizers.Adam(jkeras.optimizers.schedules.CosineDecay(2e-3, steps))
     kept = kept_signal()
 
@@ -71,7 +71,7 @@ def train(model, images, labels, steps, batch_size=128):
         average = jax.tree.map(lambda a, p: 0.995 * a + 0.005 * p, average, params)
         return (params, average, opt_state), value
 
-    keys = jax.random.split(jax.random.key(1), steps)
+    keys = jax.random.split(jax.random.key(seed + 1), steps)
     (_, average, _), losses = jax.jit(lambda carry: jax.lax.scan(step, carry, keys))(
         (params, params, optimizer.init(params))
     )

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import change, data_rate, growth, kept, limit, pages, report, runner, targets
 from benchmarks.packages import __main__ as packages
+from benchmarks.records.record import Record, Row
 from benchmarks.work import Work
 from benchmarks.works import QUICK, WORKS
 
@@ -147,6 +148,30 @@ def test_figures_of_a_part_take_the_place_of_its_older_ones(tmp_path, monkeypatc
     parts = json.loads((tmp_path / "figures" / "script.json").read_text())
     assert {name: one["found"]["value"] for name, one in parts.items()} == {"time": 3, "memory": 2}
     assert f"numpy {np.__version__}" in parts["time"]["measured"]
+
+
+def test_a_record_draws_what_was_kept_of_it(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    command = importlib.import_module("benchmarks.records.__main__")
+    rows = [Row("one", np.float32(1.0), keras=np.float32(0.5), least=1)]
+    made = Record(
+        "title",
+        "about",
+        (),
+        "licence",
+        "source",
+        measure=lambda: (rows, {"curve": [1, 3, 2]}),
+        draw=lambda figure, data: figure.subplots().plot(data["curve"]),
+    )
+    monkeypatch.setattr(kept, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(command, "PICTURES", tmp_path / "pictures")
+    monkeypatch.setattr(command, "record_of", lambda name: made)
+    command.draw_picture("one")
+    assert not (tmp_path / "pictures").exists()  # nothing was kept
+    kept.keep("records", "one", command.measured("one"))
+    command.draw_picture("one")
+    header = (tmp_path / "pictures" / "one.png").read_bytes()[16:24]
+    assert [int.from_bytes(part) for part in (header[:4], header[4:])] == [640, 400]
 
 
 FIGURES = (
