@@ -155,6 +155,7 @@ def test_a_record_draws_what_was_kept_of_it(tmp_path, monkeypatch):
     command = importlib.import_module("benchmarks.records.__main__")
     rows = [Row("one", np.float32(1.0), keras=np.float32(0.5), least=1)]
     made = Record(
+        "papers",
         "title",
         "about",
         (),

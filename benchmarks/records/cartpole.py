@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jkeras
-from benchmarks.records.record import Record, Row, of_seeds
+from benchmarks.records.record import Record, Row, over
 from examples.actor_critic import LIMIT, World, act, begin
 from jkeras import layers
 
@@ -122,8 +122,8 @@ def measure() -> tuple[list[Row], dict]:
     found, best = map(np.asarray, run(jax.random.split(jax.random.key(0), SEEDS)))
     rows = [
         Row("largest difference of the equations from gymnasium's", differences(), most=1e-5),
-        of_seeds("mean return, the best policy on the way", best, published=SOLVED, least=SOLVED),
-        of_seeds("mean return, the policy in the end", found[:, -1], least=400),
+        over("mean return, the best policy on the way", best, published=SOLVED, least=SOLVED),
+        over("mean return, the policy in the end", found[:, -1], least=400),
     ]
     return rows, {"returns": found.round(1).tolist()}
 
@@ -137,6 +137,7 @@ def draw(figure: Any, data: dict) -> None:
 
 
 RECORD = Record(
+    group="papers",
     title="A deep Q-network solves CartPole",
     about="Environment, memory and training are one `lax.scan`, and five seeds one program.",
     packages=(),

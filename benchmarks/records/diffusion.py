@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.records.record import Record, Row, of_seeds
+from benchmarks.records.record import Record, Row, over
 from examples import ddpm
 
 SEEDS, STEPS, SHOWN = 3, 5000, 3
@@ -70,11 +70,11 @@ def measure() -> tuple[list[Row], dict]:
     near = ddpm.nearest(x_test, x)[1].mean()
     rows = [
         Row("accuracy of the classifier on test digits", right[0], least=0.96),
-        of_seeds("its accuracy on the digits that are drawn", right[1:], least=0.95),
+        over("its accuracy on the digits that are drawn", right[1:], least=0.95),
         Row("Fréchet distance of test digits", unseen),
-        of_seeds("that of as many drawn ones", of_made, most=3 * unseen),
+        over("that of as many drawn ones", of_made, most=3 * unseen),
         Row("that of test digits with shuffled pixels", noise, least=10 * unseen),
-        of_seeds(
+        over(
             "distance from the nearest training digit, in units of that of test digits",
             [ddpm.nearest(images, x)[1].mean() / near for images in made],
             least=0.5,
@@ -95,9 +95,10 @@ def draw(figure: Any, data: dict) -> None:
 
 
 RECORD = Record(
+    group="papers",
     title="A diffusion model draws digits that a classifier reads",
-    about="Denoising diffusion of the digits, told which one is wanted, three seeds in one program; "
-    "judged by a classifier of real digits and by the Fréchet distance in its features.",
+    about="Denoising diffusion of the digits, told which one is wanted, three seeds in one "
+    "program; judged by a classifier of real digits and by the Fréchet distance in its features.",
     packages=(),
     licence="digits: CC BY 4.0",
     source="Ho et al., NeurIPS 2020; Nichol and Dhariwal, ICML 2021; Heusel et al., NeurIPS 2017",
