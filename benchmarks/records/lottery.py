@@ -129,6 +129,6 @@ RECORD = Record(
     source="Frankle and Carbin, ICLR 2019: tickets of 20 % of the weights or less reach the whole "
     "network's accuracy, new weights in their places do not",
     measure=measure,
-    minutes=2,
+    minutes=1,
     draw=draw,
 )

@@ -141,7 +141,7 @@ RECORD = Record(
     licence="no data",
     source="Chen et al., NeurIPS 2018; Kidger 2021, arXiv:2202.02435 (diffrax)",
     measure=measure,
-    minutes=2,
+    minutes=1,
     needs=("diffrax",),
     draw=draw,
 )

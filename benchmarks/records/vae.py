@@ -139,7 +139,7 @@ RECORD = Record(
     licence="digits: CC BY 4.0",
     source="Kingma and Welling, ICLR 2014; Burda et al., ICLR 2016: MNIST 86.76 and 85.54 nats",
     measure=measure,
-    minutes=2,
+    minutes=1,
     needs=("keras",),
     draw=draw,
 )
