@@ -379,10 +379,10 @@ class _Program:
 
     def _estimated(self, text: str) -> float | None:
         """The seconds of the cycles that the compiler estimates."""
-        chip, cycles = chip_of(self.devices[0]), estimated_cycles(text)
-        if chip is None or chip.clock is None or not cycles:
+        chip = chip_of(self.devices[0])
+        if chip is None or chip.clock is None:
             return None
-        return cycles / chip.clock
+        return (estimated_cycles(text) / chip.clock) or None
 
     def _roofline(self, work: "Work", accessed: int, text: str) -> Roofline | None:
         """What a step takes at least, where operations are shared evenly."""

@@ -9,6 +9,7 @@ import numpy as np
 from jkeras.core.errors import ArgumentError, explain
 from jkeras.core.layer.view import layers_right_below
 from jkeras.core.names.registry import public
+from jkeras.core.system.torch_tensors import of_torch
 from jkeras.core.weights.paths import own_variables
 from jkeras.saving.module_rules import Arrays, Rule, named, rule_of, rules_of_flax, rules_of_torch
 from jkeras.saving.models import check_built
@@ -72,19 +73,7 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, np.n
         if isinstance(value, Mapping):
             yield from _flat(value, f"{path}.")
         elif path.split(".")[-1] not in UNUSED:
-            yield path, np.asarray(on_host(value))
-
-
-def on_host(value: Any) -> Any:
-    """A tensor of PyTorch, which may lie on a device and have a gradient, as numpy can take it: it
-    has no bfloat16.
-    """
-    if not hasattr(value, "detach"):
-        return value
-    value = value.detach().cpu()
-    if str(value.dtype) == "torch.bfloat16":
-        return value.float()
-    return value
+            yield path, of_torch(value) if hasattr(value, "detach") else np.asarray(value)
 
 
 def _modules(arrays: Arrays) -> dict[str, Arrays]:

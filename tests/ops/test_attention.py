@@ -101,7 +101,8 @@ def test_derivative_of_the_gradient():
 
     mine, other = (jax.jit(jax.grad(functools.partial(penalty, by), (0, 1, 2)))(*x) for by in BOTH)
     for a, b in zip(mine, other):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=5e-5)
+        # 1.3e-5 with JAX 0.12, which sums in another order
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5)
 
 
 def test_in_a_loop_with_recomputation():

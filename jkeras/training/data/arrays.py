@@ -10,6 +10,7 @@ import typing
 import jax
 import numpy as np
 
+from jkeras.core.system.torch_tensors import of_torch
 from jkeras.core.graph.host_numbers import (
     Ids,
     InputTypes,
@@ -127,7 +128,7 @@ def _example(objects: typing.Any):
 def _of_library(value: typing.Any):
     """A tensor or table of another library as something that numpy can read."""
     if hasattr(value, "detach"):
-        return _of_torch(value)
+        return of_torch(value)
     if hasattr(value, "toarray"):  # scipy
         if hasattr(value, "check_format"):
             value.check_format(full_check=True)  # it would write beyond the array
@@ -140,15 +141,6 @@ def _of_library(value: typing.Any):
             return array[:, None]
         return array
     return _of_tensorflow(value)
-
-
-def _of_torch(value: typing.Any):
-    value = value.detach().cpu()
-    if value.is_sparse:
-        value = value.to_dense()
-    if str(value.dtype) == "torch.bfloat16":
-        value = value.float()
-    return value.numpy()
 
 
 def _of_tensorflow(value: typing.Any):
