@@ -487,6 +487,33 @@ MISTAKES = {
         RuntimeError,
         ["super().__init__()", "NoSuperPlain"],
     ),
+    # ------------------------------------------------------------ numbers out of their range
+    "noise without an end": (
+        lambda: layers.GaussianDropout(1.0, name="noise")(data(2, 3), training=True),
+        ValueError,
+        ["noise", "below 1"],
+    ),
+    "a traced learning rate": (
+        lambda: jax.jit(lambda rate: jkeras.optimizers.SGD(rate).learning_rate)(0.1),
+        ValueError,
+        ["sgd", "float", "state has"],
+    ),
+    "a reduction that there is not": (
+        lambda: jkeras.losses.MeanSquaredError(reduction="summ"),
+        ValueError,
+        ["`reduction`", "'sum'", "reduction='summ'"],
+    ),
+    # ------------------------------------------------------------ no shape, no config
+    "init of a symbolic tensor": (
+        lambda: layers.Dense(2, name="head").init(jax.random.key(0), Input((3,), name="x")),
+        ValueError,
+        ["head", "(None, 3)", "batch"],
+    ),
+    "a model of JSON that is no object": (
+        lambda: jkeras.models.model_from_json("3"),
+        ValueError,
+        ["config", "3"],
+    ),
     # ------------------------------------------------------------ numbers of arrays
     "too few weights": (
         lambda: dense().layers[0].set_weights([data(3, 2)]),

@@ -28,8 +28,18 @@ class Structure(typing.NamedTuple):
 
 
 def structure(layer: LayerProtocol, args: tuple, kwargs: dict | None = None) -> Structure:
-    """The structure of a layer for inputs given as arrays or `jax.ShapeDtypeStruct`."""
+    """The structure of a layer for inputs given as arrays or `jax.ShapeDtypeStruct`.
+
+    Raises:
+        ValueError: an input that lacks a size, as a symbolic one does.
+    """
     declared: dict = {}
+    for leaf in jax.tree_util.tree_leaves((args, kwargs)):
+        if None in getattr(leaf, "shape", ()):
+            raise ValueError(
+                f"'{layer.name}': expected inputs with all sizes, the batch's too, received shape "
+                f"{leaf.shape}. To fix it: pass an array or a jax.ShapeDtypeStruct."
+            )
 
     def run_once(args: tuple, kwargs: dict) -> list[jax.Array]:
         with layer.flow_type(layer, params={}, state={}, declared=declared) as flow:

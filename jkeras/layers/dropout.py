@@ -253,6 +253,8 @@ class GaussianDropout(_Noise):
     seed: Any = None
 
     def disturb(self, inputs: Any, key: jax.Array) -> Any:
+        if is_zero(1.0 - self.rate):
+            raise ValueError(explain(self._where, "a `rate` below 1 in training", "rate=1.0"))
         deviation = like((self.rate / (1.0 - self.rate)) ** 0.5, inputs)
         return inputs * random.normal(
             inputs.shape, mean=1.0, stddev=deviation, dtype=self.compute_dtype, seed=key

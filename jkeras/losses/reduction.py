@@ -28,7 +28,7 @@ def comparison(*names: str) -> Callable:
 
 def standardize_reduction(reduction: Reduction) -> Reduction:
     """The reduction, checked."""
-    check_choice("reduction", reduction, REDUCTIONS, "Invalid value for argument `reduction`")
+    check_choice("reduction", reduction, REDUCTIONS)
     return reduction
 
 

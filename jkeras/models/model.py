@@ -539,8 +539,11 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
     from jkeras.saving import safe_json  # h5py's neighbours load on first use
 
     config = safe_json.loads(json_string, "the JSON text", finite=False)
-    old = isinstance(config, dict) and "module" not in config
-    if old:
+    if not isinstance(config, dict):
+        raise registry.SerializationError(
+            f"Expected the text of a model's config, an object. Received: {registry.shown(config)}"
+        )
+    if "module" not in config:
         from jkeras.saving.dialects import modern  # only old files need it
 
         config = modern(config)

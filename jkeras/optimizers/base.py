@@ -24,7 +24,7 @@ from jkeras.optimizers.lifting import lifted_apply, lifted_update_step
 from jkeras.optimizers.schedules import LearningRateSchedule
 from jkeras.optimizers.transform.leaves import Leaf
 from jkeras.optimizers.transform.pair import State, Transform, Tree
-from jkeras.optimizers.transform.schedule import rate_of
+from jkeras.optimizers.transform.schedule import rate_of, wrong_rate
 from jkeras.optimizers.variables import StateVariables
 
 CLIPPING = {
@@ -106,10 +106,7 @@ class Optimizer(StateVariables, Record):
 
     def _held_rate(self, rate: float) -> Variable:
         if not isinstance(rate, (float, np.floating)):
-            raise ValueError(
-                f"{self.name}: `learning_rate` should be a float, a LearningRateSchedule, or a "
-                f"callable without arguments. Received: learning_rate={rate!r}"
-            )
+            raise wrong_rate(rate, self.name)
         return self._own(np.asarray(rate, floatx()), "learning_rate")
 
     def check(self):

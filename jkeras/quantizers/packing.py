@@ -29,7 +29,7 @@ def _joined(fields: list[jax.Array], length: int, axis: int) -> jax.Array:
 
 def _check_bytes(dtype: str) -> None:
     if dtype not in ("int8", "uint8"):
-        raise ValueError(f"Values of four bits lie in int8 or uint8. Received: {dtype}")
+        raise ValueError(f"Packed values are int8 or uint8. Received: {dtype}")
 
 
 @public("keras.quantizers.pack_int2")

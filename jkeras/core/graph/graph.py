@@ -132,8 +132,9 @@ def _by_depth(inputs, order, index):
         node = node_of(tensor)
         if node.operation not in operation_depths:
             operation_depths[node.operation], index[node.operation] = 0, -1
-            order.append(node)
-    nodes = sorted(order, key=lambda node: -depths[node])
+            depths[node] = 0
+    # within a depth as they were met on the way from the outputs, as Keras runs and clones them
+    nodes = sorted(depths, key=lambda node: -depths[node])
     operations = sorted(operation_depths, key=lambda o: (-operation_depths[o], index[o]))
     return nodes, operations
 

@@ -55,8 +55,7 @@ class Family:
         """The object from its config or name."""
         if isinstance(config, dict) and "class_name" not in config:
             raise ValueError(
-                f"Expected the config of a {self.noun}, a dict with 'class_name'. Received: "
-                f"{config}"
+                f"Expected a config ({self.noun}), a dict with 'class_name'. Received: {config}"
             )
         if (
             isinstance(config, dict)

@@ -10,6 +10,18 @@ from jkeras.optimizers.schedules import LearningRateSchedule
 from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
 
 
+def wrong_rate(rate: Any, owner: str) -> ValueError:
+    """The error for a learning rate that is neither a function nor a number."""
+    fix = ""
+    if isinstance(rate, jax.core.Tracer):
+        fix = ". To trace a rate, replace the number that the optimizer's state has for "
+        fix += '"learning_rate"'
+    return ValueError(
+        f"{owner}: `learning_rate` should be a float, a LearningRateSchedule, or a callable "
+        f"without arguments. Received: learning_rate={rate!r}{fix}"
+    )
+
+
 def rate_of(learning_rate: Any, state: State) -> jax.Array:
     """The learning rate of the call that comes after a state."""
     if isinstance(learning_rate, LearningRateSchedule):
