@@ -3,6 +3,7 @@ namespace.
 """
 
 import collections
+import importlib.util
 import os
 import pathlib
 import re
@@ -24,6 +25,8 @@ PAGES = {
 BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```", re.M | re.S)
 # how a block begins that cannot run here, for its reader to see, too
 NOT_RUN = "# Not run by the tests: "
+# and one that runs where a package is installed
+NEEDS = re.compile(r"# Needs (\w+)\n")
 NAMED = re.compile(r"`((?:tests|examples|docs|jkeras|colab|benchmarks|\.ci)/[\w/.-]*)`")
 
 
@@ -33,6 +36,12 @@ def programs(text):
         (text[: found.start(2)].count("\n"), textwrap.dedent(found[2]))
         for found in BLOCK.finditer(text)
     ]
+
+
+def runs_here(program):
+    needed = NEEDS.match(program)
+    is_missing = needed and importlib.util.find_spec(needed[1]) is None
+    return not (is_missing or program.startswith(NOT_RUN))
 
 
 def check_readme(names):
@@ -119,7 +128,7 @@ def test_programs_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "page"}
     for line, program in programs(PAGES[page]):
-        if not program.startswith(NOT_RUN):
+        if runs_here(program):
             exec(compile("\n" * line + program, ROOT / page, "exec"), names)
     CHECKS.get(page, lambda names: None)(names)
 
