@@ -37,6 +37,7 @@ OUTSIDE = {
 NO_PAGES = ("plan.md",)
 FENCE = re.compile(r"(^```.*?^```$)", re.M | re.S)
 NAME = re.compile(r"(?<!\[)(`(jkeras(?:\.\w+)+)`)|\[(`\w+`)\]\[(jkeras[\w.]+)\]")
+FILE = re.compile(rf"\]\((?:\.\./)+examples/({'|'.join(programs.FOLDERS)})/([\w.-]+)\)")
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 LINKS = {
     "Keras": "https://keras.io",
@@ -139,6 +140,10 @@ def linked(markdown, path, reference):
             f"]({posixpath.relpath(name, posixpath.join('docs', here))}",
             f"]({posixpath.relpath(to, here or '.')}",
         )
+    examples = posixpath.relpath("examples", here or ".")
+    markdown = FILE.sub(
+        lambda found: f"]({examples}/{found[1]}.md#{programs.anchor(found[2])})", markdown
+    )
     parts = FENCE.split(markdown)
     parts[::2] = [
         "\n".join(
