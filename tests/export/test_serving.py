@@ -95,9 +95,7 @@ def wait_for(port, process):
     pytest.fail(f"no answer of the server within {PATIENCE} seconds")
 
 
-@pytest.mark.parametrize(
-    "name", sorted(path.name for path in FOLDER.iterdir() if path.is_file())
-)
+@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.iterdir() if path.is_file()))
 def test_the_page_leads_to_the_files(name):
     assert f"](../examples/serving/{name})" in (ROOT / "docs" / "shipping.md").read_text()
 
