@@ -35,6 +35,10 @@ OUTSIDE = {
     "benchmarks/RESULTS.md": "benchmarks.md",
 }
 NO_PAGES = ("plan.md",)
+# found by their names and links, and in the way of guides where words are searched for
+NOT_SEARCHED = re.compile(
+    r"(promises|contributing|benchmarks|decisions/.*|examples/(cluster|serving))\.md"
+)
 FENCE = re.compile(r"(^```.*?^```$)", re.M | re.S)
 NAME = re.compile(r"(?<!\[)(`(jkeras(?:\.\w+)+)`)|\[(`\w+`)\]\[(jkeras[\w.]+)\]")
 FILE = re.compile(rf"\]\((?:\.\./)+examples/({'|'.join(programs.FOLDERS)})/([\w.-]+)\)")
@@ -83,9 +87,9 @@ def write_pages(to):
         (to / "docs" / path).parent.mkdir(parents=True, exist_ok=True)
         (to / "docs" / path).write_text(text)
     for path in (to / "docs").rglob("*.md"):
-        path.write_text(
-            linked(path.read_text(), path.relative_to(to / "docs").as_posix(), reference)
-        )
+        name = path.relative_to(to / "docs").as_posix()
+        head = "---\nsearch: {exclude: true}\n---\n\n" * bool(NOT_SEARCHED.fullmatch(name))
+        path.write_text(head + linked(path.read_text(), name, reference))
     settings = (HERE / "mkdocs.yml").read_text() + site_settings(examples, reference)
     (to / "mkdocs.yml").write_text(settings)
     check(to / "docs", settings)
