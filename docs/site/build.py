@@ -78,7 +78,7 @@ def main():
 def write_pages(to):
     """Writes the settings and, into docs/ beside them, all pages."""
     reference = Reference(jkeras)
-    examples = programs.pages(ROOT / "examples")
+    examples = programs.pages(ROOT / "examples") | programs.folders(ROOT / "examples")
     ignored = shutil.ignore_patterns("site", *NO_PAGES, "*.py")
     shutil.copytree(ROOT / "docs", to / "docs", ignore=ignored)
     made = {f"reference/{path}": text for path, text in reference.texts.items()} | examples

@@ -57,8 +57,12 @@ def pages(folder):
     table = (folder / "README.md").read_text()
     reached = {found[1]: found[3].strip() for found in REACHED.finditer(table)}
     programs = sorted(folder.glob("*.py"), key=lambda path: TITLES[path.stem])
-    made = {f"examples/{path.stem}.md": page(path, reached[path.stem]) for path in programs}
-    return made | {f"examples/{name}.md": files(folder / name) for name in FOLDERS}
+    return {f"examples/{path.stem}.md": page(path, reached[path.stem]) for path in programs}
+
+
+def folders(folder):
+    """{path of a page: Markdown} of the folders in it that a guide explains."""
+    return {f"examples/{name}.md": files(folder / name) for name in FOLDERS}
 
 
 def files(folder):
