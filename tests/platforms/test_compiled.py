@@ -75,7 +75,7 @@ def test_data_in_parts(kind):
     assert "all-gather" not in found.collectives
 
 
-@pytest.mark.promise("A weight that lies in parts is put together by each layer")
+@pytest.mark.promise("A sharded weight is all-gathered by each layer")
 @pytest.mark.parametrize("kind", EIGHT)
 def test_weights_in_parts(kind):
     pod = dist.Topology(EIGHT[kind])
