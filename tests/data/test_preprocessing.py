@@ -43,3 +43,19 @@ def test_images_change_in_training_alone():
         first, second = (np.asarray(model(IMAGES, training=True)) for _ in range(2))
         assert not np.array_equal(first, second), layer
         assert not np.array_equal(first, IMAGES), layer
+
+
+@pytest.mark.promise("`fit` with `class_weight` and `sample_weight` raises")
+def test_one_kind_of_weights():
+    model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    labels = np.arange(16) % 2
+    both = dict(class_weight={0: 1.0, 1: 3.0}, sample_weight=np.where(labels == 1, 3.0, 1.0))
+    with pytest.raises(ValueError, match="at the same time"):
+        model.fit(ROWS, labels, verbose=0, **both)
+    losses = []
+    for name, weights in both.items():
+        model.set_weights([np.ones((4, 2)), np.zeros(2)])
+        history = model.fit(ROWS, labels, batch_size=16, verbose=0, **{name: weights})
+        losses.append(history.history["loss"])
+    assert losses[0] == losses[1]
