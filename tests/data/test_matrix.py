@@ -64,7 +64,7 @@ def of_arrays(model, parts, **kwargs):
 
 
 @pytest.mark.promise("shuffled by | smaller batch at the end | length known")
-@pytest.mark.promise("What can start again starts")
+@pytest.mark.promise("Each epoch begins the data anew")
 @pytest.mark.promise("`DataLoader` | as it is")
 @pytest.mark.promise("`tf.data`, torch's `DataLoader`")
 @pytest.mark.promise("The matrix of this page is tested in `tests/data/`")

@@ -114,7 +114,7 @@ def test_the_model_is_calibrated_and_explained(trained):
 
 @pytest.mark.promise("JSON that is nested a thousand times")
 @pytest.mark.promise("rows missing or too long")
-@pytest.mark.promise("What is wrong is refused before the queue")
+@pytest.mark.promise("Malformed requests are refused before the queue")
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 32])
 def test_a_load_is_held(batch, serve, expected):

@@ -294,7 +294,7 @@ def test_slices():
         assert groups, line
 
 
-@pytest.mark.promise("What does not fit says")
+@pytest.mark.promise("A plan that does not fit says")
 @pytest.mark.parametrize("kind", ["v5e", "h100"])
 def test_what_does_not_fit(kind):
     """On a TPU the compiler refuses; on a GPU it does not, and what it says is compared."""
