@@ -192,3 +192,10 @@ def test_files_that_pages_name_are_there():
         if not (ROOT / name).exists()
     ]
     assert not missing and any(NAMED.findall(text) for text in PAGES.values())
+
+
+def test_what_a_program_needs_is_in_an_extra():
+    """So that an environment with all extras runs each."""
+    settings = (ROOT / "pyproject.toml").read_text()
+    needed = {name for text in PAGES.values() for name in re.findall(NEEDS, text)}
+    assert needed and all(f'"{name}>=' in settings for name in needed)
