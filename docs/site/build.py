@@ -35,8 +35,13 @@ OUTSIDE = {
     "benchmarks/RESULTS.md": "benchmarks.md",
 }
 NO_PAGES = ("plan.md",)
+# found by their names and links, and in the way of guides where words are searched for
+NOT_SEARCHED = re.compile(
+    r"(promises|contributing|benchmarks|decisions/.*|examples/(cluster|serving))\.md"
+)
 FENCE = re.compile(r"(^```.*?^```$)", re.M | re.S)
 NAME = re.compile(r"(?<!\[)(`(jkeras(?:\.\w+)+)`)|\[(`\w+`)\]\[(jkeras[\w.]+)\]")
+FILE = re.compile(rf"\]\((?:\.\./)+examples/({'|'.join(programs.FOLDERS)})/([\w.-]+)\)")
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 LINKS = {
     "Keras": "https://keras.io",
@@ -73,7 +78,7 @@ def main():
 def write_pages(to):
     """Writes the settings and, into docs/ beside them, all pages."""
     reference = Reference(jkeras)
-    examples = programs.pages(ROOT / "examples")
+    examples = programs.pages(ROOT / "examples") | programs.folders(ROOT / "examples")
     ignored = shutil.ignore_patterns("site", *NO_PAGES, "*.py")
     shutil.copytree(ROOT / "docs", to / "docs", ignore=ignored)
     made = {f"reference/{path}": text for path, text in reference.texts.items()} | examples
@@ -82,9 +87,9 @@ def write_pages(to):
         (to / "docs" / path).parent.mkdir(parents=True, exist_ok=True)
         (to / "docs" / path).write_text(text)
     for path in (to / "docs").rglob("*.md"):
-        path.write_text(
-            linked(path.read_text(), path.relative_to(to / "docs").as_posix(), reference)
-        )
+        name = path.relative_to(to / "docs").as_posix()
+        head = "---\nsearch: {exclude: true}\n---\n\n" * bool(NOT_SEARCHED.fullmatch(name))
+        path.write_text(head + linked(path.read_text(), name, reference))
     settings = (HERE / "mkdocs.yml").read_text() + site_settings(examples, reference)
     (to / "mkdocs.yml").write_text(settings)
     check(to / "docs", settings)
@@ -139,6 +144,10 @@ def linked(markdown, path, reference):
             f"]({posixpath.relpath(name, posixpath.join('docs', here))}",
             f"]({posixpath.relpath(to, here or '.')}",
         )
+    examples = posixpath.relpath("examples", here or ".")
+    markdown = FILE.sub(
+        lambda found: f"]({examples}/{found[1]}.md#{programs.anchor(found[2])})", markdown
+    )
     parts = FENCE.split(markdown)
     parts[::2] = [
         "\n".join(

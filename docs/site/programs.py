@@ -1,5 +1,6 @@
 """The programs of examples/ as pages: a title, what the program explains of itself, what it
-reaches, a picture, the program, what it prints. Pictures and prints are kept by `record.py`.
+reaches, a picture, the program, what it prints. Pictures and prints are kept by `record.py`. A
+folder of examples/ is one page with its files.
 """
 
 import ast
@@ -43,6 +44,11 @@ TITLES = {
     "unet_segmentation": "Image segmentation with a U-Net",
     "vae": "Variational autoencoder",
 }
+FOLDERS = {  # title, and the guide that explains the files
+    "cluster": ("Clusters: the whole files", "[Clusters](../cluster.md)"),
+    "serving": ("Serving: the whole files", "[From data to a served model](../shipping.md)"),
+}
+LANGUAGES = {".py": "python", ".yaml": "yaml", ".sbatch": "bash", ".txt": "text"}
 REACHED = re.compile(r"^\| `(\w+)\.py` \|([^|]*)\|([^|]*)\|", re.M)
 
 
@@ -52,6 +58,26 @@ def pages(folder):
     reached = {found[1]: found[3].strip() for found in REACHED.finditer(table)}
     programs = sorted(folder.glob("*.py"), key=lambda path: TITLES[path.stem])
     return {f"examples/{path.stem}.md": page(path, reached[path.stem]) for path in programs}
+
+
+def folders(folder):
+    """{path of a page: Markdown} of the folders in it that a guide explains."""
+    return {f"examples/{name}.md": files(folder / name) for name in FOLDERS}
+
+
+def files(folder):
+    """The files of a folder as a page, each with a heading."""
+    title, guide = FOLDERS[folder.name]
+    parts = [f"# {title}", f"{guide} explains them."]
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        language = LANGUAGES.get(path.suffix, path.name.lower())
+        parts += [f"## {path.name}", f"```{language}\n{path.read_text().rstrip()}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def anchor(name):
+    """Where a file is on that page."""
+    return re.sub(r"[^\w-]", "", name.lower())
 
 
 def page(path, reached):

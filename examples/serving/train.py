@@ -138,8 +138,6 @@ def main(folder, epochs=30, width=32):
         **measure(model, served, images, labels),
         **explained(model, images[:100], labels[:100]),
     }
-    for name, value in report.items():
-        print(f"{name}: {value:.4f}")
     write(served, images, report, pathlib.Path(folder))
     for name, value in report.items():
         print(f"{name}: {value:.4f}")

@@ -322,7 +322,7 @@ def grpo_in_two_steps():
     return grpo, rollouts, {"epochs": 3}
 
 
-@pytest.mark.promise("goes on in the middle of an epoch, with the answers that were written")
+@pytest.mark.promise("resumes in the middle of an epoch, with the answers that were written")
 @pytest.mark.parametrize("make", [dpo_with_dropout, grpo_in_two_steps])
 def test_cut_off_in_the_middle_of_an_epoch(make, tmp_path):
     whole = ended(make, tmp_path / "whole")

@@ -15,7 +15,7 @@ def asks(callback):
 
 
 @pytest.mark.promise("| callback | what it does | asks for every batch |")
-@pytest.mark.promise("Which of them make `fit`")
+@pytest.mark.promise("The third column says which of them make `fit`")
 @pytest.mark.promise("a callback looks at each batch.")
 def test_table(tmp_path):
     rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", TEXT, re.M))

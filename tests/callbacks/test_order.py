@@ -371,7 +371,7 @@ def test_a_list_is_a_callback():
         jkeras.callbacks.CallbackList([print])
 
 
-@pytest.mark.promise("Every method may be left out")
+@pytest.mark.promise("Override the methods that you need")
 def test_callbacks_that_were_made_for_keras():
     """A subclass of Keras's own base works here; what it does not override costs nothing."""
 

@@ -158,7 +158,7 @@ def test_an_interrupted_training_goes_on_as_in_keras(options, tmp_path):
     assert found[0] is True and found[3][0] == 2
 
 
-@pytest.mark.promise("goes on where an interrupted training was, to the same bits")
+@pytest.mark.promise("resumes an interrupted training, bitwise identical")
 @pytest.mark.promise("`BackupAndRestore` begins the epoch again")
 def test_a_backup_in_the_middle_of_an_epoch_repeats_nothing(tmp_path):
     """Keras begins the epoch again, with the weights that it has by then."""

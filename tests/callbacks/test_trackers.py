@@ -226,7 +226,7 @@ def test_what_a_service_is_told():
     assert config["note/a"] == 1 and config["list"] == "[1, 2]"
 
 
-@pytest.mark.promise("A training that goes on from")
+@pytest.mark.promise("A training that resumes from a checkpoint continues")
 def test_goes_on_in_its_run_after_an_interruption(tmp_path):
     first, second = recorded(), recorded()
     with pytest.raises(KeyboardInterrupt):

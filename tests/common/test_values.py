@@ -458,7 +458,7 @@ def test_apply_inside_fit(trained):
     assert len(steps) == 8
 
 
-@pytest.mark.promise("A layer object has no arrays")
+@pytest.mark.promise("A layer object does not hold the arrays")
 def test_apply_beside_fit(trained):
     """While another thread trains the model."""
     ends = threading.Event()

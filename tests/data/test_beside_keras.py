@@ -99,7 +99,9 @@ def test_two_epochs(kind, weights, models, tmp_path):
     assert_same(of_both(models, lambda: KINDS[kind](parts, tmp_path), epochs=2, **size))
 
 
-@pytest.mark.promise("Validation on one begins with its first two batches again, as in Keras")
+@pytest.mark.promise(
+    "Validation on a generator begins with its first two batches again, as in Keras"
+)
 @pytest.mark.parametrize("kind", ["numpy", "PyDataset", "PyDataset, threads", "torch loader"])
 @pytest.mark.parametrize("steps, epochs", [(1, 2), (2, 3), (3, 2), (4, 2)])
 def test_steps_per_epoch(kind, steps, epochs, models, tmp_path):

@@ -231,7 +231,7 @@ def test_rows_that_cannot_be_read(monkeypatch, model):
     assert error.value.__notes__ == ["This happened in batch 1 of the rows."]
 
 
-@pytest.mark.promise("texts are refused, with a word on what turns them into numbers")
+@pytest.mark.promise("texts are refused, with a hint on what turns them into numbers")
 @pytest.mark.parametrize("dtype", [str, object])
 def test_texts_are_refused_with_what_to_do(dtype):
     with pytest.raises(ValueError, match="`x` has dtype .*TextVectorization"):

@@ -55,7 +55,7 @@ def saved_step(folder):
     return Checkpointer(folder).latest_step()
 
 
-@pytest.mark.promise("An iterator that tells")
+@pytest.mark.promise("An iterator that has a state, as Grain's")
 @pytest.mark.promise("without workers that has `get_state()`")
 @pytest.mark.promise("Any iterator of yours will")
 @pytest.mark.promise("whatever was made ahead, and puts the new iterator there at once")

@@ -64,7 +64,7 @@ def of_arrays(model, parts, **kwargs):
 
 
 @pytest.mark.promise("shuffled by | smaller batch at the end | length known")
-@pytest.mark.promise("What can start again starts")
+@pytest.mark.promise("Each epoch begins the data anew")
 @pytest.mark.promise("`DataLoader` | as it is")
 @pytest.mark.promise("`tf.data`, torch's `DataLoader`")
 @pytest.mark.promise("The matrix of this page is tested in `tests/data/`")
@@ -103,7 +103,7 @@ def test_weights(kind, model, tmp_path):
     assert_close(trained(model, ALL[kind]((X, Y), tmp_path), class_weight=CLASSES), expected)
 
 
-@pytest.mark.promise("the next epoch goes on where the last one stopped")
+@pytest.mark.promise("the next epoch continues where the last one stopped")
 @pytest.mark.parametrize("kind", RESUMABLE)
 def test_steps_per_epoch(kind, model, tmp_path):
     """Two of three batches an epoch: the next one goes on, and ends early, with a warning, where

@@ -108,7 +108,7 @@ def test_processes_have_row_groups_of_their_own(tmp_path):
     np.testing.assert_array_equal(np.sort(np.concatenate(seen)), Y)
 
 
-@pytest.mark.promise("An iterator with `get_state` and `set_state` goes on in the middle of one")
+@pytest.mark.promise("An iterator with `get_state` and `set_state` resumes in the middle of one")
 @pytest.mark.promise("keeps Grain's state")
 @pytest.mark.parametrize("kind", RECIPES)
 def test_a_training_goes_on_in_the_middle_of_a_pass(kind, tmp_path):

@@ -155,6 +155,7 @@ def test_small_files_are_read_once(monkeypatch, model, tmp_path):
     np.testing.assert_array_equal(source.on_device()[0], X)
 
 
+@pytest.mark.promise("The matrix stays sparse on the host")
 def test_sparse_rows_become_dense_in_batches():
     sparse = pytest.importorskip("scipy.sparse")
     matrix = sparse.random_array(

@@ -264,7 +264,7 @@ class Inside(jkeras.Model):
         return self.table(ids)
 
 
-@pytest.mark.promise("Ids in arrays of JAX are not looked at")
+@pytest.mark.promise("Ids in JAX arrays are not checked")
 def test_ids_that_are_not_looked_at():
     layer, model, ids = jkeras.layers.Embedding(10, 4), Inside(), np.array([[0, -1, 10]])
     for rows, table in (
@@ -317,7 +317,7 @@ def test_where_it_is_not_known_what_becomes_of_them():
     np.testing.assert_array_equal(Remainder().predict(WIDE % 100, verbose=0), WIDE % 10)
 
 
-@pytest.mark.promise("so are 300 for an `Input` of int8")
+@pytest.mark.promise("So are 300 for an `Input` of int8")
 @pytest.mark.parametrize("method", ["predict", "predict_on_batch", "__call__"])
 @pytest.mark.parametrize(
     "dtype, value, ok", [("int8", 300, -128), ("uint8", -1, 255), ("int32", np.nan, 7.0)]

@@ -199,7 +199,7 @@ def test_train_on_batch():
         np.testing.assert_array_equal(mine, wanted)
 
 
-@pytest.mark.promise("a training to the same bits")
+@pytest.mark.promise("a training, bitwise identical to one without")
 def test_a_fine_training_is_the_same():
     histories, weights = [], []
     for options in {}, {"debug": "nan"}:

@@ -66,9 +66,9 @@ def assert_same_end(output, expected):
 
 
 @pytest.mark.promise("`jkeras.saving.Checkpointer`: [Files and")
-@pytest.mark.promise("goes on where it was killed")
-@pytest.mark.promise("the same command goes on from there")
-@pytest.mark.promise("can be interrupted, killed and gone on with, to the same bits")
+@pytest.mark.promise("resumes where it was killed")
+@pytest.mark.promise("the same command resumes from there")
+@pytest.mark.promise("can be interrupted or killed, and resumes with bitwise identical results")
 def test_killed_in_an_epoch_and_run_again(tmp_path, uninterrupted):
     output = tmp_path / "end.npz"
     assert run(tmp_path / "run", output, 2, 1) == -signal.SIGKILL
@@ -87,7 +87,7 @@ def test_killed_several_times(tmp_path, uninterrupted, moments):
     assert_same_end(output, uninterrupted)
 
 
-@pytest.mark.promise("One that is killed goes")
+@pytest.mark.promise("One that is killed resumes from its last checkpoint")
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_from_outside_at_random_moments(tmp_path, uninterrupted, seed):
@@ -208,7 +208,7 @@ def test_a_model_made_again_in_the_same_process_resumes(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.promise("a training that goes on")
+@pytest.mark.promise("a training that can resume")
 def test_checkpointer_round_trip_of_a_train_state(tmp_path):
     model = model_of()
     model.fit(normal(8, 4), normal(8, 1), verbose=0)

@@ -52,7 +52,7 @@ def part(model, name):
     return lambda x: block.apply(model.params[key], {}, x)[0]
 
 
-@pytest.mark.promise("`set` puts values in the stead")
+@pytest.mark.promise("`set` replaces the output of a layer")
 @pytest.mark.parametrize("jit", [False, True])
 def test_several_places_are_set_at_once(model, jit):
     values = np.random.default_rng(1).normal(size=(2, 2, 5, 6)).astype("float32")
@@ -73,7 +73,7 @@ def test_several_places_are_set_at_once(model, jit):
     assert np.abs(gradient[0]).max() > 0 and np.abs(gradient[1]).max() > 0
 
 
-@pytest.mark.promise("`edit` makes new ones of them")
+@pytest.mark.promise("`edit` maps it by a function")
 def test_one_place_is_set_then_edited_then_added_to(model):
     given = (model.params, model.state, X)
     changes = {

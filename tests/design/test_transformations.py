@@ -571,7 +571,7 @@ def test_optimizer_state_continues_over_two_fits():
 
 
 @pytest.mark.promise("Any optax transform is")
-@pytest.mark.promise("Can I use optax, Flax, Equinox?**")
+@pytest.mark.promise("Optax transforms are optimizers ([Training]")
 @pytest.mark.parametrize(
     "make",
     [

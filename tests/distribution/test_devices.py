@@ -89,7 +89,7 @@ def test_memory_falls_with_the_mesh(eight):
     )
 
 
-@pytest.mark.promise("A weight that lies in parts")
+@pytest.mark.promise("A sharded weight is all-gathered")
 def test_collectives(eight):
     """Data parallelism sums gradients; FSDP gathers weights; cut layers sum what their parts
     give.

@@ -66,8 +66,8 @@ def peaceful(tmp_path_factory):
 
 
 @pytest.mark.promise("One program, started once")
-@pytest.mark.promise("What makes it go on after")
-@pytest.mark.promise("it ends with the bits of one that nothing happened to")
+@pytest.mark.promise("The checkpoint is what lets it resume")
+@pytest.mark.promise("its result is bitwise identical to that of a training without a failure")
 @pytest.mark.promise("takes the newest checkpoint that is whole")
 @pytest.mark.promise("a process killed at a random step")
 @pytest.mark.parametrize("number", [0, 1])  # the first one is the coordinator

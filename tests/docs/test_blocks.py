@@ -3,9 +3,11 @@ namespace.
 """
 
 import collections
+import importlib.util
 import os
 import pathlib
 import re
+import sys
 import textwrap
 
 import pytest
@@ -24,6 +26,11 @@ PAGES = {
 BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```", re.M | re.S)
 # how a block begins that cannot run here, for its reader to see, too
 NOT_RUN = "# Not run by the tests: "
+# and one that runs where a package is installed
+NEEDS = re.compile(r"# Needs (\w+)\n")
+# an excerpt of a file: what is left out between its parts is a line "# …"
+EXCERPT = re.compile(r"^```\w+\n# From (examples/\S+)\n(.*?)^```", re.M | re.S)
+GAP = re.compile(r"^ *# …\n|\n\n\n", re.M)
 NAMED = re.compile(r"`((?:tests|examples|docs|jkeras|colab|benchmarks|\.ci)/[\w/.-]*)`")
 
 
@@ -33,6 +40,12 @@ def programs(text):
         (text[: found.start(2)].count("\n"), textwrap.dedent(found[2]))
         for found in BLOCK.finditer(text)
     ]
+
+
+def runs_here(program):
+    needed = NEEDS.match(program)
+    is_missing = needed and importlib.util.find_spec(needed[1]) is None
+    return not (is_missing or program.startswith((NOT_RUN, "# From examples/")))
 
 
 def check_readme(names):
@@ -74,7 +87,6 @@ def check_saving(names):
 
 LEFT_OUT = {  # how many blocks of which page
     "docs/callbacks.md": 2,
-    "docs/cluster.md": 2,
     "docs/compatibility.md": 1,
     "docs/data-at-rate.md": 3,
     "docs/data.md": 1,
@@ -84,7 +96,6 @@ LEFT_OUT = {  # how many blocks of which page
     "docs/pretrained.md": 4,
     "docs/scaling.md": 2,
     "docs/search.md": 2,
-    "docs/shipping.md": 2,
 }
 SLOW = {  # other tests have what is in them, in small
     "docs/functional-core.md",
@@ -96,6 +107,7 @@ SLOW = {  # other tests have what is in them, in small
     "docs/training.md",
     "docs/tuning.md",
 }
+BESIDE = {"docs/shipping.md": "examples/serving"}  # the folder in which a page's programs stand
 WIDTH = 100
 CHECKS = {
     "README.md": check_readme,
@@ -117,10 +129,16 @@ CHECKS = {
 )
 def test_programs_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    modules = dict(sys.modules)
+    if page in BESIDE:
+        monkeypatch.syspath_prepend(ROOT / BESIDE[page])
     names = {"__name__": "page"}
     for line, program in programs(PAGES[page]):
-        if not program.startswith(NOT_RUN):
+        if runs_here(program):
             exec(compile("\n" * line + program, ROOT / page, "exec"), names)
+    for name in [name for name in sys.modules if page in BESIDE and name not in modules]:
+        if str(ROOT / "examples") in (getattr(sys.modules[name], "__file__", None) or ""):
+            del sys.modules[name]  # another folder has a train.py too
     CHECKS.get(page, lambda names: None)(names)
 
 
@@ -132,6 +150,19 @@ def test_few_programs_are_left_out():
         if program.startswith(NOT_RUN)
     )
     assert left_out == LEFT_OUT
+
+
+def test_excerpts_are_of_their_files():
+    pages = {page: EXCERPT.findall(text) for page, text in PAGES.items()}
+    other = [
+        (page, name, part)
+        for page, excerpts in pages.items()
+        for name, excerpt in excerpts
+        for part in GAP.split(excerpt)
+        if part.rstrip("\n") not in (ROOT / name).read_text()
+    ]
+    assert not other
+    assert sum(map(len, pages.values())) > 5
 
 
 def test_every_program_is_found():
@@ -161,3 +192,10 @@ def test_files_that_pages_name_are_there():
         if not (ROOT / name).exists()
     ]
     assert not missing and any(NAMED.findall(text) for text in PAGES.values())
+
+
+def test_what_a_program_needs_is_in_an_extra():
+    """So that an environment with all extras runs each."""
+    settings = (ROOT / "pyproject.toml").read_text()
+    needed = {name for text in PAGES.values() for name in re.findall(NEEDS, text)}
+    assert needed and all(f'"{name}>=' in settings for name in needed)

@@ -121,19 +121,19 @@ def default(function, name):
             marks=pytest.mark.promise("A message shows at most 2,000 characters"),
         ),
         pytest.param(
-            "data",
+            "data-reference",
             (array_source.ON_DEVICE_LIMIT,),
             (256 * MIB,),
             marks=pytest.mark.promise("it takes more than 256 MiB"),
         ),
         pytest.param(
-            "data",
+            "data-reference",
             (array_source.ON_DEVICE_LIMIT,),
             (256 * MIB,),
             marks=pytest.mark.promise("on the device, up to 256 MiB"),
         ),
         pytest.param(
-            "data",
+            "data-reference",
             (chunk_feed.BYTES,),
             (16 * MIB,),
             marks=pytest.mark.promise("as many batches as take 16 MiB are read at once"),
@@ -159,7 +159,7 @@ def default(function, name):
             ),
         ),
         pytest.param(
-            "data",
+            "preprocessing",
             (default(pack_sequences, "window"),),
             (16,),
             marks=pytest.mark.promise("in the first of `window=16` open rows that has room"),

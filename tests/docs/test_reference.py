@@ -177,3 +177,14 @@ def test_every_example_has_a_title_and_what_it_reaches(site):
     assert pages["examples/vae.md"].startswith("# Variational autoencoder\n")
     reached = (SITE.parent / "assets" / "examples" / "vae.txt").read_text().split()[-1]
     assert f"{reached} nats for an unseen image" in pages["examples/vae.md"]
+
+
+def test_a_folder_of_examples_is_a_page_with_its_files(site):
+    folder = SITE.parents[1] / "examples"
+    pages = site.programs.folders(folder)
+    assert set(pages) == {"examples/cluster.md", "examples/serving.md"}
+    page = pages["examples/cluster.md"]
+    assert "\n## jobset-gpu.yaml\n\n```yaml\n" in page
+    for path in (folder / "cluster").glob("*.*"):
+        assert path.read_text().rstrip() in page
+    assert site.programs.anchor("jobset-gpu.yaml") == "jobset-gpuyaml"

@@ -75,7 +75,7 @@ def second_alone():
     return alone(1, validation_data=(X[:20], Y[:20]))
 
 
-@pytest.mark.promise("Member `i` is what a training")
+@pytest.mark.promise("Member `i` is what a stand-alone training")
 @pytest.mark.promise("`loss`, `val_loss` and")
 @pytest.mark.promise("`model.fit(x, y, ensemble=8)`")
 def test_a_member_is_a_fit_alone(trained, second_alone):
@@ -198,7 +198,7 @@ def test_copies_are_ensembles(trained):
         np.testing.assert_array_equal(outputs(other, members=True), outputs(trained, members=True))
 
 
-@pytest.mark.promise("A later `fit` goes on with")
+@pytest.mark.promise("A later `fit` continues with")
 @pytest.mark.promise("the first stands where Keras looks for weights")
 def test_a_file_keeps_all_members(trained, tmp_path):
     path = tmp_path / "net.keras"
@@ -237,7 +237,7 @@ class Stop(callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.promise("its resuming to the same bits are as ever")
+@pytest.mark.promise("its bitwise identical resuming are as ever")
 def test_goes_on_to_the_same_bits_in_the_middle_of_an_epoch(trained, tmp_path):
     how = {"ensemble": SIZE, "seed": SEED, "epochs": 2, "validation_data": (X[:20], Y[:20])} | HOW
     with pytest.raises(KeyboardInterrupt):

@@ -46,7 +46,7 @@ def good(model, tmp_path):
 
 @pytest.mark.promise("A program of several inputs")
 @pytest.mark.promise("The file runs wherever")
-@pytest.mark.promise("Where jkeras shall not")
+@pytest.mark.promise("On a machine without jkeras")
 @pytest.mark.promise("`programs/0`, … | StableHLO")
 @pytest.mark.promise("writes a program with its")
 @pytest.mark.promise("Nothing in the file is Python")

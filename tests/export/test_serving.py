@@ -95,11 +95,9 @@ def wait_for(port, process):
     pytest.fail(f"no answer of the server within {PATIENCE} seconds")
 
 
-@pytest.mark.parametrize(
-    "name", ["train.py", "server.py", "connections.py", "Dockerfile", "requirements.txt"]
-)
-def test_the_page_shows_the_files(name):
-    assert (FOLDER / name).read_text() in (ROOT / "docs" / "shipping.md").read_text()
+@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.iterdir() if path.is_file()))
+def test_the_page_leads_to_the_files(name):
+    assert f"](../examples/serving/{name})" in (ROOT / "docs" / "shipping.md").read_text()
 
 
 @pytest.mark.promise("The temperature, the softmax and the threshold")
@@ -116,7 +114,7 @@ def test_the_model_is_calibrated_and_explained(trained):
 
 @pytest.mark.promise("JSON that is nested a thousand times")
 @pytest.mark.promise("rows missing or too long")
-@pytest.mark.promise("What is wrong is refused before the queue")
+@pytest.mark.promise("Malformed requests are refused before the queue")
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 32])
 def test_a_load_is_held(batch, serve, expected):

@@ -86,7 +86,7 @@ def test_the_model_is_what_it_was_before_the_step(policy, kind):
     assert np.isfinite(model.predict(X, verbose=0)).all()
 
 
-@pytest.mark.promise('"skip" leaves the step out and goes on')
+@pytest.mark.promise('"skip" leaves the step out and continues')
 @pytest.mark.parametrize("kind", KINDS)
 def test_skipping_goes_on_without_the_step(kind):
     x, y = poisoned(kind)

@@ -199,7 +199,7 @@ def program(*command):
     )
 
 
-@pytest.mark.promise("These are never forked from the one that runs JAX")
+@pytest.mark.promise("The processes are never forked from the one that runs JAX")
 def test_workers_are_not_forked(tmp_path):
     """They come from a process that never ran JAX."""
     (tmp_path / "train.py").write_text(WORKERS)

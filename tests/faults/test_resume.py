@@ -138,9 +138,11 @@ CUTS = [(data, step) for data in DATA for step in range(DATA[data][2])]
 FAST = [("arrays", 1), ("PyDataset", 2), ("arrays, several epochs in a pass", 0), ("generator", 0)]
 
 
-@pytest.mark.promise("a training that goes on | folder")
+@pytest.mark.promise("a training that can resume | folder")
 @pytest.mark.promise("A callback with a `get_state()`")
-@pytest.mark.promise("ends with the same bits: parameters, BatchNormalization, dropout")
+@pytest.mark.promise(
+    "bitwise identical to a run that was not interrupted: parameters, BatchNormalization, dropout"
+)
 @pytest.mark.parametrize(
     "data, step",
     [case if case in FAST else pytest.param(*case, marks=pytest.mark.slow) for case in CUTS],

@@ -73,7 +73,7 @@ def test_damaged_local_ones_are_passed_over(tmp_path, damaged, whole, name):
         assert restored(tmp_path) == whole
 
 
-@pytest.mark.promise("of equal ones the local one")
+@pytest.mark.promise("of two equally new ones the local one")
 def test_the_same_step_in_both(tmp_path):
     """A damaged local one is made up for by the durable one."""
     fill_folders(tmp_path, [4], [4])

@@ -20,7 +20,7 @@ RNG = np.random.default_rng(0)
 PROMPTS = [RNG.integers(0, VOCABULARY, size).tolist() for size in RNG.integers(1, 30, 40)]
 
 
-@pytest.mark.promise("One that has ended makes")
+@pytest.mark.promise("A text that has ended makes room")
 @pytest.mark.parametrize("name", ["grouped", "stacked", "recurrent"])
 def test_as_alone(name):
     model = made(name)
@@ -36,7 +36,7 @@ def test_as_alone(name):
     assert generator.programs()["prefill"] <= 2
 
 
-@pytest.mark.promise("One that has ended makes")
+@pytest.mark.promise("A text that has ended makes room")
 @pytest.mark.promise("`jkeras.generation`, with the")
 def test_prompts_are_taken_as_slots_come_free():
     model = made("grouped")

@@ -49,7 +49,7 @@ def results():
 @pytest.mark.promise("optimizers | `lr=`, `decay=`")
 @pytest.mark.promise("`nb_epoch=`, `fit_generator`, `evaluate_generator`")
 @pytest.mark.promise("`Convolution2D(32, 3, 3)`, `border_mode=`")
-@pytest.mark.promise("and Keras 3 refuses it. jkeras runs it")
+@pytest.mark.promise("and Keras 3 refuses them")
 @pytest.mark.slow
 @pytest.mark.parametrize("title", PROGRAMS)
 def test_runs(title, results):

@@ -87,7 +87,7 @@ def test_minimize(modules):
         optimizer.minimize(jnp.ones(()), model.trainable_variables)
 
 
-@pytest.mark.promise("So do two tapes at a time")
+@pytest.mark.promise("Two tapes at a time work")
 def test_two_tapes_and_variables_assigned_between(modules):
     """As of two networks against each other: the second gradient is that of the block."""
     first, second = network(modules), network(modules)

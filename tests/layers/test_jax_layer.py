@@ -69,7 +69,7 @@ def test_wrong_functions():
             layers.JaxLayer(*arguments)
 
 
-@pytest.mark.promise("Can I use optax, Flax, Equinox?**")
+@pytest.mark.promise("modules are layers (`jkeras.layers.FlaxLayer`")
 @pytest.mark.promise("The module is a layer like")
 @pytest.mark.promise("`jkeras.layers.JaxLayer`, `jkeras.layers.FlaxLayer` and")
 def test_flax():
@@ -108,7 +108,7 @@ class WithDropout(equinox.Module):
         return self.dropout(self.inner(x), key=key)
 
 
-@pytest.mark.promise("Can I use optax, Flax, Equinox?**")
+@pytest.mark.promise("modules are layers (`jkeras.layers.FlaxLayer`")
 @pytest.mark.promise("`jkeras.layers.JaxLayer`, `jkeras.layers.FlaxLayer` and")
 @pytest.mark.promise("`jkeras.layers.EquinoxLayer` does the same for Equinox")
 def test_equinox():

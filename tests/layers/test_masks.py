@@ -73,8 +73,8 @@ def fit_it(model, **options):
     model.fit(np.ones((3, 5), "int32"), y, verbose=0, **options)
 
 
-@pytest.mark.promise("If in a graph an RNN, an")
-@pytest.mark.promise("As in Keras, a mask ends at an operator such as")
+@pytest.mark.promise("If a later RNN, attention, `GlobalAveragePooling1D`")
+@pytest.mark.promise("As in Keras, a mask is lost at an operator such as")
 @pytest.mark.parametrize("name", LOST)
 def test_a_mask_that_is_missed(name):
     """Said once, by `fit`; where a layer misses it, by `predict` too."""

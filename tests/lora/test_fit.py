@@ -51,7 +51,7 @@ BASES = [(make, None) for make in FAMILIES]
 BASES += [(make, mode) for make in IN_FEW_BITS for mode in MODES[1:]]
 
 
-@pytest.mark.promise("trains a low-rank change alone; it is a value")
+@pytest.mark.promise("trains low-rank adapters alone; they are a value")
 @pytest.mark.promise("`compile(lora=8)` trains low-rank")
 @pytest.mark.promise("All else is frozen and equal to the bit afterwards")
 @pytest.mark.parametrize("make, mode", BASES)
@@ -257,7 +257,7 @@ def test_a_training_that_goes_on_from_a_checkpoint(tmp_path):
     assert_equal(resumed.lora, whole.lora)
 
 
-@pytest.mark.promise("trains a low-rank change alone; it is a value")
+@pytest.mark.promise("trains low-rank adapters alone; they are a value")
 def test_the_adapter_of_a_training_in_a_folder_of_peft(tmp_path):
     model = tuned(with_attention)
     lora.save(tmp_path, model.lora, lora.kernels(model))

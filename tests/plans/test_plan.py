@@ -178,7 +178,7 @@ def network():
 
 
 @pytest.mark.promise("training: weights, gradients, Adam")
-@pytest.mark.promise("Adam keeps two numbers for each weight")
+@pytest.mark.promise("Adam keeps two moments for each weight")
 @pytest.mark.promise("`fits`, `memory` by what")
 @pytest.mark.promise("`model.plan` compiles a")
 def test_plan():

@@ -75,7 +75,7 @@ def test_data_in_parts(kind):
     assert "all-gather" not in found.collectives
 
 
-@pytest.mark.promise("A weight that lies in parts is put together by each layer")
+@pytest.mark.promise("A sharded weight is all-gathered by each layer")
 @pytest.mark.parametrize("kind", EIGHT)
 def test_weights_in_parts(kind):
     pod = dist.Topology(EIGHT[kind])
@@ -294,7 +294,7 @@ def test_slices():
         assert groups, line
 
 
-@pytest.mark.promise("What does not fit says")
+@pytest.mark.promise("A plan that does not fit says")
 @pytest.mark.parametrize("kind", ["v5e", "h100"])
 def test_what_does_not_fit(kind):
     """On a TPU the compiler refuses; on a GPU it does not, and what it says is compared."""

@@ -53,7 +53,7 @@ def trained():
 
 
 @pytest.mark.promise("Each layer remembers the")
-@pytest.mark.promise("The account goes with the")
+@pytest.mark.promise("The accountant's record goes with the")
 def test_layers_of_another_model():
     encoder = layers.Dense(5)
     first, second = model_of(encoder), model_of(encoder)

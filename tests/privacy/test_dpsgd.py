@@ -144,7 +144,7 @@ def test_epsilon_is_told_after_each_epoch():
     assert model.privacy_spent() == spent
 
 
-@pytest.mark.promise("Each `fit` goes on where")
+@pytest.mark.promise("Each `fit` continues from where")
 @pytest.mark.promise("Trainings add up.")
 def test_fits_add_up():
     model, _ = fitted(epochs=1)
@@ -210,7 +210,7 @@ class Kill(jkeras.callbacks.Callback):
             raise Killed
 
 
-@pytest.mark.promise("Each `fit` goes on where")
+@pytest.mark.promise("Each `fit` continues from where")
 @pytest.mark.parametrize("options", [{}, {"epsilon": 2.0}, {"sampling": "turns"}])
 def test_killed_and_resumed(tmp_path, options):
     """In the middle of an epoch: the same bits, and the same account."""

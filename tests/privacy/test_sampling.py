@@ -63,7 +63,7 @@ def test_coins(made):
     assert abs(after - q * q) < 4 * q * np.sqrt(1 / found.size)
 
 
-@pytest.mark.promise("A compiled step needs a")
+@pytest.mark.promise("A compiled step has a fixed shape, so")
 @pytest.mark.promise("too few with a probability of at most 1e-9")
 @pytest.mark.parametrize("size, q, steps", [(60000, 256 / 60000, 3516), (1438, 0.178, 204)])
 def test_places_are_enough(size, q, steps):

@@ -150,7 +150,7 @@ def test_one_that_an_error_ended_says_so(tmp_path):
     assert len(trace.from_text(report["unfinished"]["fingerprints"])) == 3
 
 
-@pytest.mark.promise("a run that was interrupted goes on in the same report")
+@pytest.mark.promise("a run that was interrupted continues the same report")
 @pytest.mark.promise("The file is written whole or not at all")
 @pytest.mark.parametrize(
     "last",

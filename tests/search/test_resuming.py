@@ -49,7 +49,7 @@ def swept(folder, **changes):
     return search.sweep(classifier, X, Y, **options)
 
 
-@pytest.mark.promise("the same call goes on from there to the same bits")
+@pytest.mark.promise("the same call resumes from there, bitwise identical")
 @pytest.mark.parametrize(
     "name, at",
     [

@@ -32,7 +32,7 @@ def halved():
     return search.sweep(make, X, Y, space=SPACE, trials=8, strategy=strategy, epochs=4, **DATA)
 
 
-@pytest.mark.promise("Successive halving lets")
+@pytest.mark.promise("Successive halving keeps one of")
 def test_the_better_half_goes_on(halved):
     losses = halved.history["val_loss"]
     assert [row["epochs"] for row in halved.table].count(4) == 2
@@ -46,7 +46,7 @@ def test_the_better_half_goes_on(halved):
     assert halved.best["trial"] in alive
 
 
-@pytest.mark.promise("Successive halving lets")
+@pytest.mark.promise("Successive halving keeps one of")
 def test_who_goes_on_is_trained_as_alone(halved):
     best = halved.best
     alone = dropping(best["dropout"], best["learning_rate"])

@@ -29,7 +29,7 @@ def result():
     return search.sweep(make, X, Y, space=space, trials=5, **DATA)
 
 
-@pytest.mark.promise("Each trial is its lonely")
+@pytest.mark.promise("Each trial equals a stand-alone `fit`")
 @pytest.mark.promise("`jkeras.search.sweep` trains them")
 @pytest.mark.promise("does that with the order")
 @pytest.mark.promise("and you have that training once more")

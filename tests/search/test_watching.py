@@ -156,7 +156,7 @@ RATE_CALLBACKS = {
 }
 
 
-@pytest.mark.promise("they see and may set its rate, `model.optimizer.learning_rate`")
+@pytest.mark.promise("they may read and set its learning rate, `model.optimizer.learning_rate`")
 @pytest.mark.parametrize("kind", RATE_CALLBACKS)
 @pytest.mark.parametrize("options", [{}, {"strategy": search.Halving(factor=2, first=3)}])
 def test_a_rate_that_a_callback_sets_is_that_of_its_lonely_fit(kind, options):

@@ -355,7 +355,7 @@ def program(tmp_path):
     return path
 
 
-@pytest.mark.promise("A program that you leave")
+@pytest.mark.promise("From the command line a program runs so")
 @pytest.mark.promise("`python -m jkeras run program.py` runs")
 def test_run_a_script(program):
     done = python(
@@ -365,7 +365,7 @@ def test_run_a_script(program):
     assert done.returncode == 3
 
 
-@pytest.mark.promise("A program that you leave")
+@pytest.mark.promise("From the command line a program runs so")
 def test_run_a_module(program, monkeypatch, capsys):
     """In this process, up to the point where Keras would be replaced."""
     monkeypatch.setattr(

@@ -21,7 +21,7 @@ def predicted(build, sizes):
     return model
 
 
-@pytest.mark.promise("`fit` fills up a smaller")
+@pytest.mark.promise("`fit` pads a smaller last batch, `predict`")
 @pytest.mark.promise("`predict` compiles few")
 def test_few_sizes_are_compiled():
     def build():

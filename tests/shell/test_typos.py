@@ -139,7 +139,7 @@ TYPOS = {
 
 
 @pytest.mark.promise("A typo, or an argument")
-@pytest.mark.promise("An unknown name is answered")
+@pytest.mark.promise("An unknown name is an error that suggests")
 @pytest.mark.promise("The message says which name is close, else it lists")
 @pytest.mark.parametrize("where", TYPOS)
 def test_the_error_names_what_was_meant(where):
@@ -155,7 +155,7 @@ def test_the_mode_of_a_callback_falls_back_and_says_so():
 
 
 @pytest.mark.promise("The message says which name is close, else it lists")
-@pytest.mark.promise("An unknown name is answered")
+@pytest.mark.promise("An unknown name is an error that suggests")
 def test_what_is_close_to_nothing_gets_no_advice():
     with pytest.raises(ValueError, match="Known names: .*threshold\\.$"):
         layers.Dense(1, activation="gaussian")

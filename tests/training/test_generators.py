@@ -53,7 +53,7 @@ class Drawing(jkeras.callbacks.Callback):
 # ---------------------------------------------------------------- the same bits after a kill
 
 
-@pytest.mark.promise("a training that was killed in the middle of one goes on to the same bits")
+@pytest.mark.promise("a training that was killed in the middle of one resumes bitwise identical")
 @pytest.mark.parametrize("shuffle", [True, "batch"])
 @pytest.mark.parametrize("every", [1, 2])
 @pytest.mark.parametrize("watcher", [jkeras.callbacks.Callback, Drawing])

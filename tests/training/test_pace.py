@@ -55,7 +55,7 @@ def test_where_a_dispatch_has_one_step(monkeypatch):
             assert steps_for() == 1
 
 
-@pytest.mark.promise("`fit` goes on taking several steps in a dispatch; only a smaller last batch")
+@pytest.mark.promise("`fit` still takes several steps in a dispatch; only a smaller last batch")
 def test_a_loss_of_ones_own_takes_several_steps_and_batches_as_they_are():
     assert steps_for(cls=OwnLoss) is None
     model = OwnLoss([jkeras.Input((4,)), layers.Dense(1)])

@@ -190,10 +190,10 @@ def traces(model):
     return {key[0]: f.traces for key, f in model._functions.items() if hasattr(f, "traces")}
 
 
-@pytest.mark.promise("that a step is compiled as a whole")
+@pytest.mark.promise("and a training step is compiled as a whole")
 @pytest.mark.promise("A `fit` is one compiled")
 @pytest.mark.promise("A smaller last batch is")
-@pytest.mark.promise("`fit` fills up a smaller")
+@pytest.mark.promise("`fit` pads a smaller last batch, `predict`")
 @pytest.mark.promise("a smaller last batch is compiled again | it")
 @pytest.mark.parametrize(
     "name",

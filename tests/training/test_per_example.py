@@ -33,7 +33,7 @@ def loss_of(params, x, y):
     return jnp.mean(errors) + 0.1 * jnp.sum(params["dense"]["kernel"] ** 2)
 
 
-@pytest.mark.promise("The gradient of each sample")
+@pytest.mark.promise("Per-example gradients, for clipping each")
 def test_as_in_a_loop():
     made = model()
     state = init_train_state(made)
@@ -48,7 +48,7 @@ def _renamed(params):
     return dict(zip(("dense", "dense_1"), (params[name] for name in sorted(params))))
 
 
-@pytest.mark.promise("The gradient of each sample")
+@pytest.mark.promise("Per-example gradients, for clipping each")
 def test_the_mean_is_that_of_the_batch():
     made = model()
     state = init_train_state(made)

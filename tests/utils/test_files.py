@@ -183,7 +183,7 @@ def test_wrong_hash_keeps_nothing(server, tmp_path):
     fails(server, tmp_path, "hash", kind=ValueError, file_hash="0" * 64)
 
 
-@pytest.mark.promise("A connection that breaks goes on where it was")
+@pytest.mark.promise("A connection that breaks resumes where it was")
 @pytest.mark.parametrize("abrupt", [False, True])
 @pytest.mark.parametrize("length", ["Content-Length", "chunked"])
 def test_a_cut_transfer_is_taken_up_again(server, tmp_path, length, abrupt):
