@@ -9,6 +9,16 @@ import re
 from docstrings import prose
 
 KEPT = pathlib.Path(__file__).parent.parent / "assets" / "examples"
+NOTEBOOKS = (
+    "diffusion",
+    "grokking",
+    "double_descent",
+    "neural_ode",
+    "cartpole",
+    "maml",
+    "lottery",
+    "vae",
+)
 TITLES = {
     "actor_critic": "Reinforcement learning: actor and critic",
     "custom_train_step": "A training step of one's own",

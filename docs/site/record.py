@@ -1,23 +1,32 @@
-"""Runs the programs of examples/ and keeps what each prints, and a picture, for its page.
+"""Runs the programs of examples/ and the notebooks of the gallery, and keeps what each prints, a
+picture and its seconds, for its page.
 
-    python docs/site/record.py            # all, about ten minutes
-    python docs/site/record.py vae gan
+    python docs/site/record.py            # all, about a quarter of an hour
+    python docs/site/record.py vae gan notebooks/vae
 
-Results lie in docs/assets/examples, NAME.txt and NAME.png. A picture shows what a program makes
-where it makes images, else how its longest `fit` went; some programs have none.
+Results lie in docs/assets/examples and docs/assets/notebooks: NAME.txt, NAME.png and seconds.json.
+A picture shows what a program makes where it makes images, else how its longest `fit` went; some
+programs have none. That of a notebook is the last one that it shows.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import re
+import resource
 import runpy
 import subprocess
 import sys
+import time
+
+from pictures import save
+from programs import NOTEBOOKS
 
 HERE = pathlib.Path(__file__).resolve().parent
-EXAMPLES = HERE.parent.parent / "examples"
-KEPT = HERE.parent / "assets" / "examples"
+ROOT = HERE.parent.parent
+EXAMPLES, SOURCES = ROOT / "examples", ROOT / "colab" / "sources"
+ASSETS = HERE.parent / "assets"
 LINES = 60  # what is longer is cut in its middle
 
 # program -> (a function of it that is given or gives what is drawn, how to draw that)
@@ -34,9 +43,12 @@ DRAWN = {
 
 def main(names):
     """Runs programs one after the other, each in a process of its own."""
-    KEPT.mkdir(exist_ok=True)
-    for name in names or sorted(path.stem for path in EXAMPLES.glob("*.py")):
-        (KEPT / f"{name}.png").unlink(missing_ok=True)
+    every = [path.stem for path in sorted(EXAMPLES.glob("*.py"))]
+    for name in names or every + [f"notebooks/{name}" for name in NOTEBOOKS]:
+        kept = kept_of(name)
+        kept.parent.mkdir(exist_ok=True)
+        kept.with_suffix(".png").unlink(missing_ok=True)
+        begin = time.perf_counter(), processor_seconds()
         done = subprocess.run(
             [sys.executable, __file__, "--one", name],
             capture_output=True,
@@ -46,8 +58,29 @@ def main(names):
         )
         if done.returncode:
             sys.exit(f"{name} failed:\n{done.stderr}")
-        (KEPT / f"{name}.txt").write_text(shortened(done.stdout))
+        kept.with_suffix(".txt").write_text(shortened(done.stdout))
+        passed, worked = time.perf_counter() - begin[0], processor_seconds() - begin[1]
+        keep_seconds(kept, min(passed, worked))  # the former is too long on a machine that is busy
         print(f"{name}: {len(done.stdout.splitlines())} lines")
+
+
+def kept_of(name):
+    """Where the results of a program lie, without a suffix."""
+    return ASSETS / (name if name.startswith("notebooks/") else f"examples/{name}")
+
+
+def processor_seconds():
+    """That ended processes of this one have taken."""
+    taken = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return taken.ru_utime + taken.ru_stime
+
+
+def keep_seconds(kept, seconds):
+    """Writes how long a program took beside those of the others."""
+    file = kept.with_name("seconds.json")
+    all_ = json.loads(file.read_text()) if file.exists() else {}
+    all_[kept.name] = round(seconds, 1)
+    file.write_text(json.dumps(all_, indent=1, sort_keys=True) + "\n")
 
 
 def shortened(text):
@@ -59,19 +92,32 @@ def shortened(text):
 
 
 def run_one(name):
-    """Runs a program as it stands, and draws."""
+    """Runs a program or a notebook as it stands, and draws."""
+    figure = of_notebook(name) if name.startswith("notebooks/") else of_example(name)
+    if figure is not None:
+        save(figure, kept_of(name).with_suffix(".png"))
+
+
+def of_notebook(name):
+    """Runs one; the last figure that it shows."""
+    from matplotlib import pyplot
+
+    runpy.run_path(str(SOURCES / f"{pathlib.Path(name).name}.py"))
+    return pyplot.gcf()
+
+
+def of_example(name):
+    """Runs one; its figure, or None."""
     histories, seen = [], []
     with watching_fit(histories):
         module = runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name=name)
         module["main"].__globals__.update(watched(name, module, seen))
         module["main"]()
-    figure = None
     if seen:
-        figure = DRAWN[name][1](*seen[-1])
-    elif histories:
-        figure = max(histories, key=lambda history: len(history.epoch)).plot()
-    if figure is not None:
-        figure.savefig(KEPT / f"{name}.png", dpi=80, bbox_inches="tight")
+        return DRAWN[name][1](*seen[-1])
+    if histories:
+        return max(histories, key=lambda history: len(history.epoch)).plot()
+    return None
 
 
 @contextlib.contextmanager
