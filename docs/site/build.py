@@ -1,10 +1,11 @@
-"""Builds the site: the pages of docs/, the reference, a page for each program of examples/.
+"""Builds the site: the pages of docs/, the reference, the gallery and a page for each
+program of examples/ and each notebook that it begins with.
 
     python docs/site/build.py [FOLDER]     default build/site; FOLDER is replaced
     python docs/site/build.py --serve      builds, then shows it at localhost:8000 (not watching)
 
-The pages that are made here are the reference from jkeras itself, one for each program of
-examples/, and files that lie outside of docs/. `jkeras.layers.Dense` between backticks becomes a
+The pages that are made here are the reference from jkeras itself, those of programs and notebooks,
+and files that lie outside of docs/. `jkeras.layers.Dense` between backticks becomes a
 link wherever it stands. Zensical builds the site out of all of them; a link or an anchor that
 leads nowhere, a page that is in no menu and a public name without documentation end the build.
 """
@@ -100,7 +101,10 @@ def moved(markdown):
 def site_settings(examples, reference):
     """What the settings say of the pages that are made, and the foot of each page, as YAML."""
     feet = " · ".join(f'<a href="{address}">{name}</a>' for name, address in LINKS.items())
-    menu = [{"Examples": list(examples)}, {"Reference": below("reference", reference.nav)}]
+    papers = [page for page in examples if page.startswith("notebooks/")]
+    others = [page for page in examples if page not in (*papers, programs.GALLERY)]
+    gallery = [programs.GALLERY, {"Papers, as notebooks": papers}, *others]
+    menu = [{"Gallery": gallery}, {"Reference": below("reference", reference.nav)}]
     lines = [f"  - {json.dumps(part, ensure_ascii=False)}" for part in menu]
     lines.append(f"copyright: {json.dumps(f'jkeras {jkeras.__version__} · {feet}')}")
     if "__OWNER__" not in REPOSITORY:
