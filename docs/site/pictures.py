@@ -4,7 +4,7 @@ import io
 import pathlib
 from typing import Any
 
-COLORS, LARGEST = 64, 40_000  # bytes
+COLORS, LARGEST = 128, 40_000  # bytes
 
 
 def save(figure: Any, path: pathlib.Path, dots_per_inch: int = 80) -> None:

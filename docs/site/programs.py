@@ -20,7 +20,7 @@ NOTEBOOKS = {  # in the order of the gallery: what the picture shows
     "neural_ode": "Two spirals and, on top of them, the network's",
     "cartpole": "Returns of five seeds rise to 500; a pole that leans is brought upright",
     "double_descent": "Test error falls, peaks at as many features as examples, and falls again",
-    "maml": "Errors fall with steps of gradient descent; a wave, and curves after 0, 1 and 10 steps",
+    "maml": "Errors fall with steps of gradient descent; a wave, and the curves after some steps",
     "lottery": "Accuracy stays with initial weights and falls with new ones as weights are cut",
     "vae": "Bounds rise with the number of samples; digits of random codes",
 }
@@ -62,19 +62,20 @@ DRAWN = {  # pictures that are no curves of a training
     "actor_critic": "The number of steps that the pole is up rises to 500",
     "ddpm": "Forty digits drawn by the diffusion model",
     "gan": "Forty digits drawn by the generator",
-    "vae": "Forty digits drawn by the decoder",
+    "vae": "Five digits drawn by the decoder",
 }
 EASY = """digits_quickstart functional_multi_io image_augmentation keras_file lstm_time_series
 sklearn_pipeline structured_data text_classification transfer_learning notebooks/double_descent"""
-ADVANCED = """actor_critic ddpm gan language_model maml preferences pure_research rewards served_model
-two_processes notebooks/cartpole notebooks/diffusion notebooks/maml notebooks/neural_ode"""
+ADVANCED = """actor_critic ddpm gan language_model maml preferences pure_research rewards
+served_model two_processes notebooks/cartpole notebooks/diffusion notebooks/maml
+notebooks/neural_ode"""
 REACHED = re.compile(r"^\| `(?:colab/)?(\w+)\.(py|ipynb)` \|[^|]*\|([^|]*)\|([^|\n]*)", re.M)
 GALLERY = "examples/index.md"
 TILES = """# Gallery
 
-Papers done again as notebooks of `colab/`, and programs of `examples/`, one idea in each. All of them
-run without a network, on the digits that come with jkeras or on data that they make. Seconds are
-those of a processor without an accelerator; what each reaches is on its page.
+Papers done again as notebooks of `colab/`, and programs of `examples/`, one idea in each. All run
+without a network, on the digits that come with jkeras or on data that they make. Seconds are those
+of a CPU; what each reaches stands on its page.
 
 ## Papers, as notebooks
 
