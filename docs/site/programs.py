@@ -61,7 +61,13 @@ TITLES = {
 DRAWN = {  # pictures that are no curves of a training
     "actor_critic": "The number of steps that the pole is up rises to 500",
     "ddpm": "Forty digits drawn by the diffusion model",
+    "ensemble": "Bars of the surprise of the mean member, the best one and the ensemble",
+    "explain_images": "Bars of how much of each method's maps lies on the digit",
+    "explain_text": "A sentence whose two words that decide are on dark colours",
     "gan": "Forty digits drawn by the generator",
+    "maml": "Errors on new waves fall by steps of gradient descent, those of MAML farther",
+    "pure_research": "Accuracy over the learning rate of each member; norms of digits' gradients",
+    "two_processes": "The losses of two processes and of one lie on top of each other",
     "vae": "Five digits drawn by the decoder",
 }
 EASY = """digits_quickstart functional_multi_io image_augmentation keras_file lstm_time_series

@@ -10,6 +10,8 @@ programs have none. That of a notebook is the last one that it shows.
 """
 
 import contextlib
+import inspect
+import io
 import json
 import os
 import pathlib
@@ -20,13 +22,14 @@ import subprocess
 import sys
 import time
 
-from pictures import save
+from pictures import save, save_dots
 from programs import NOTEBOOKS
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 EXAMPLES, SOURCES = ROOT / "examples", ROOT / "colab" / "sources"
 ASSETS = HERE.parent / "assets"
+NATS = "nats of surprise"
 LINES = 60  # what is longer is cut in its middle
 
 # program -> (a function of it that is given or gives what is drawn, how to draw that)
@@ -36,7 +39,12 @@ DRAWN = {
         lambda given, result: episodes(result),
     ),
     "ddpm": ("nearest", lambda given, result: images(given[0])),
+    "ensemble": ("main", lambda given, result: bars({n: v[1] for n, v in result.items()}, NATS)),
+    "explain_images": ("main", lambda given, result: bars(result, "share that lies on the digit")),
     "gan": ("judged", lambda given, result: images(given[0])),
+    "maml": ("main", lambda given, result: errors_after(result, (0, 1, 5))),
+    "pure_research": ("main", lambda given, result: of_members(result[0], result[1])),
+    "two_processes": ("main", lambda given, result: losses(result[0][0], result[1])),
     "vae": ("show", lambda given, result: images(given[0])),
 }
 
@@ -111,8 +119,14 @@ def of_example(name):
     histories, seen = [], []
     with watching_fit(histories):
         module = runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name=name)
-        module["main"].__globals__.update(watched(name, module, seen))
-        module["main"]()
+        main = module["main"]
+        if "picture" in inspect.signature(main).parameters:
+            with io.BytesIO() as dots:
+                main(picture=dots)
+                save_dots(dots, kept_of(name).with_suffix(".png"))
+            return None
+        main.__globals__.update(watched(name, module, seen))
+        main.__globals__["main"]()
     if seen:
         return DRAWN[name][1](*seen[-1])
     if histories:
@@ -167,6 +181,54 @@ def images(made, count=40):
         axis.axis("off")
     for axis, image in zip(np.ravel(axes), made):
         axis.imshow(image, cmap="gray_r")
+    return figure
+
+
+def bars(values, label):
+    """A bar for each value, by its name."""
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(4.6, 3))
+    axis.barh(list(values), list(values.values()))
+    axis.invert_yaxis()
+    axis.set_xlabel(label)
+    return figure
+
+
+def errors_after(found, steps):
+    """The errors of each way of training after some steps."""
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(4.6, 3))
+    for name, errors in found.items():
+        axis.plot(steps, errors, "o-", label=name)
+    axis.set(yscale="log", xlabel="steps of gradient descent", ylabel="error on new waves")
+    axis.legend(frameon=False)
+    return figure
+
+
+def of_members(accuracies, norms):
+    """The accuracy of each member over its learning rate, and the norms of rows' gradients."""
+    from matplotlib import pyplot
+    import numpy as np
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(7, 3), layout="constrained")
+    left.plot(np.geomspace(1e-4, 1e-1, len(accuracies)), accuracies, "o-")
+    left.set(xscale="log", xlabel="learning rate", ylabel="accuracy")
+    right.hist(norms, bins=12)
+    right.set(xlabel="norm of a digit's gradient", ylabel="digits")
+    return figure
+
+
+def losses(together, alone):
+    """The losses of two processes and of one, epoch by epoch."""
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(4.6, 3))
+    axis.plot(together["losses"], linewidth=4, alpha=0.4, label="two processes")
+    axis.plot(alone["losses"], label="one")
+    axis.set(xlabel="epoch", ylabel="loss")
+    axis.legend(frameon=False)
     return figure
 
 
