@@ -5,7 +5,7 @@
 # more it is better than any smaller one (Belkin et al., PNAS 2019). Label noise makes the peak high
 # (Nakkiran et al., ICLR 2020).
 #
-# It runs without a network: the digits come with jkeras. Full form: about ten seconds on a CPU.
+# It runs without a network: the digits come with jkeras. Full form: about 20 seconds on a CPU.
 
 # %%
 import jax

@@ -6,7 +6,7 @@
 # learnt then are rotations: its embedding of the numbers consists of a few frequencies (Nanda et
 # al., ICLR 2023).
 #
-# It runs without a network: the program makes its data. Full form: about 15 seconds on a CPU.
+# It runs without a network: the program makes its data. Full form: about 20 seconds on a CPU.
 
 # %%
 import jax

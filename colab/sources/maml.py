@@ -5,7 +5,7 @@
 # they are found by going through that step with `grad` (Finn, Abbeel and Levine, ICML 2017). A
 # network that is trained on all waves at once cannot do this, since their mean is nearly zero.
 #
-# It runs without a network: the program makes its data. Full form: about a minute on a CPU.
+# It runs without a network: the program makes its data. Full form: about 40 seconds on a CPU.
 
 # %%
 import jax
