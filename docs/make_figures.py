@@ -3,8 +3,8 @@
     python docs/make_figures.py [--check]
 
 They come from benchmarks/RESULTS.md, from benchmarks/figures, which has a file of each script that
-measures for a page, and from docs/assets/examples, what the programs of examples/ printed. A page
-has `<!-- figures: begin NAME, by docs/make_figures.py -->`, what `BLOCKS[NAME]` makes of the
+measures for a page, and from docs/assets, what the programs of examples/ and notebooks printed. A
+page has `<!-- figures: begin NAME, by docs/make_figures.py -->`, what `BLOCKS[NAME]` makes of the
 results, and `<!-- figures: end -->`. With --check nothing is written: exit status 1 says that a
 page is out of date.
 """
@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from reached import EXAMPLES
+from reached import EXAMPLES, NOTEBOOKS
 from recorded import sections
 
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES
@@ -28,7 +28,7 @@ from jkeras.saving.hugging_face.native.of_hub import WRITTEN
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 FIGURES = ROOT / "benchmarks" / "figures"
-PRINTED = ROOT / "docs" / "assets" / "examples"
+PRINTED = ROOT / "docs" / "assets"
 PAGES = [
     ROOT / "README.md",
     RESULTS,
@@ -304,9 +304,23 @@ def examples(results: Results) -> str:
     """The table of examples/README.md."""
     rows = []
     for name, (idea, reaches, where) in EXAMPLES.items():
-        numbers = re.search(where, (PRINTED / f"{name}.txt").read_text()).groups()
-        rows.append([f"`{name}.py`", idea, reaches.format(*(n.strip(",;]") for n in numbers))])
+        rows.append([f"`{name}.py`", idea, _reached(f"examples/{name}.txt", reaches, where)])
     return _table(["file", "idea", "reaches"], rows, texts=3)
+
+
+def notebooks(results: Results) -> str:
+    """The table of the notebooks in examples/README.md."""
+    rows = []
+    for name, (idea, reaches, where, published) in NOTEBOOKS.items():
+        found = _reached(f"notebooks/{name}.txt", reaches, where)
+        rows.append([f"`colab/{name}.ipynb`", idea, found, published])
+    return _table(["notebook", "idea", "reaches", "published"], rows, texts=4)
+
+
+def _reached(printed: str, reaches: str, where: str) -> str:
+    """A text with the numbers of what was printed."""
+    numbers = re.search(where, (PRINTED / printed).read_text()).groups()
+    return reaches.format(*(number.strip(",;]") for number in numbers))
 
 
 def packages(results: Results) -> str:
@@ -882,7 +896,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
     **{
         one.__name__: one
         for one in (
-            *(examples, packages, sanity, quantus, structure, backbones, types),
+            *(examples, notebooks, packages, sanity, quantus, structure, backbones, types),
             *(data_rate, data_rate_launched, decoder, devices, pods, half, offload, attention),
             *(laplace, laplace_torch, boston, peers, compiled, gpus, splash, recurrent, chips),
             *(compiled_pods, collectives, planned, recommended, tested),

@@ -1,6 +1,61 @@
-"""What the programs of examples/ reach, for the table of examples/README.md: of each its idea, a
-text, and where the text's numbers stand in what the program prints.
+"""What the programs of examples/ and the notebooks of the gallery reach, for the tables of
+examples/README.md: of each its idea, a text, and where the text's numbers stand in what it prints;
+of a notebook also what was published.
 """
+
+NOTEBOOKS = {
+    "diffusion": (
+        "a diffusion model draws digits out of noise",
+        "a classifier reads {1} of the drawn digits, {0} of test digits; Fréchet distance {3}, "
+        "of test digits {2}",
+        r"(?s)test digits (\S+), drawn ones (\S+)\n.*test digits: (\S+)\n"
+        r".*drawn digits: (\S+) ",
+        "other images; as near as unseen ones",
+    ),
+    "grokking": (
+        "sums modulo a prime are understood long after they are known",
+        "accuracy {1} on other sums, {0} times as many steps later",
+        r"(?s)many: (\S+) .*in the end: (\S+) ",
+        "accuracy 1, many times as many steps later",
+    ),
+    "neural_ode": (
+        "a network is the field of a differential equation",
+        "relative difference of the adjoint gradient {0}; mean error of curves that begin "
+        "elsewhere {1}",
+        r"(?s)gradient: (\S+) .*elsewhere: (\S+)",
+        "the same gradient; no number for the spiral",
+    ),
+    "cartpole": (
+        "a deep Q-network keeps a pole upright",
+        "mean return {0} of 500",
+        r"best policies: (\S+) ",
+        "solved at 475",
+    ),
+    "double_descent": (
+        "more features than examples are better than as many",
+        "test error {2} with many more, {0} with as many, {1} at best with fewer",
+        r"(?s)error at the peak: (\S+)\n.*fewer features: (\S+)\n.*example: (\S+) ",
+        "the peak at as many; lower with many more than with fewer",
+    ),
+    "maml": (
+        "weights from which one step learns a new wave",
+        "error {0} after a step on 5 points, {1} on 10",
+        r"(?s)5 points, error after a step: (\S+) .*10 points, error after a step: (\S+) ",
+        "1.13 ± 0.18 and 0.77 ± 0.11",
+    ),
+    "lottery": (
+        "a fifth of the weights is enough, where they begin as they began",
+        "accuracy of tickets of 20 % less the whole network's {0}, less that of new weights {1}",
+        r"20 % less that: (\S+) (?s:.*)20 % less new weights: (\S+) ",
+        "0 or more, and more than 0",
+    ),
+    "vae": (
+        "bounds of the likelihood, tighter with more samples",
+        "{0} nats for 1 sample, {1} for 500; {2} more by training on 5",
+        r"(?s)of 1 samples: (\S+) .*of 500 samples: (\S+) .*on 5 samples: (\S+) ",
+        "larger with more, and by training on more",
+    ),
+}
 
 EXAMPLES = {
     "digits_quickstart": (

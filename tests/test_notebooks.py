@@ -58,6 +58,59 @@ SHORT = {
             r"private: area under the curve 0\.[45]",
         ],
     ),
+    "cartpole": (
+        dict(SEEDS=1, STEPS=7500),
+        1,
+        [r"best policies: (4[0-9]|500)", r"first part: (\d\d?|1\d\d)\."],
+    ),
+    "diffusion": (
+        dict(STEPS=800, EPOCHS=15),
+        1,
+        [
+            r"test digits 0\.9\d*, drawn ones (1\.|0\.9)",
+            r"distance of drawn digits: [1-9]\.",
+            r"shuffled pixels: \d\d",
+        ],
+    ),
+    "double_descent": (
+        dict(EXAMPLES=100, SEEDS=3),
+        1,
+        [r"at the peak: (1|0\.9)\.?\d* ", r"at the peak: 0\.[6-9]", r"less by: 0\.[01]\d*[1-9]"],
+    ),
+    "grokking": (
+        dict(SEEDS=1, STEPS=5000),
+        1,
+        [
+            r"as many: ([5-9]|\d\d)\.",
+            r"in the end: (1\.|0\.99)",
+            r"in 7 of 23 frequencies: 0\.[89]",
+            r"before training: 0\.3",
+        ],
+    ),
+    "lottery": (
+        dict(SEEDS=2, STEPS=300),
+        1,
+        [
+            r"whole network: 0\.9[6-9]",
+            r"20 % less that: (\+|-0\.0[01])",
+            r"20 % less new weights: \+0\.0[1-9]",
+        ],
+    ),
+    "maml": (
+        dict(STEPS=1500),
+        1,
+        [r"10 points, error after a step: [01]\.", r"10 points: .* as large: [2-9]"],
+    ),
+    "neural_ode": (
+        dict(SEEDS=1, STEPS=500),
+        1,
+        [r"adjoint gradient: \S+e-0[5-8]", r"begin elsewhere: 0\.[01]"],
+    ),
+    "vae": (
+        dict(SEEDS=1, STEPS=2000),
+        1,
+        [r"of more samples: 0\.", r"training on 5 samples: 0\.[01]"],
+    ),
     "language_models": (
         dict(EPOCHS=2, TUNING=2, DEPTH=1, WIDTH=64, SMALL=32, LETTERS_READ=200_000),
         1,

@@ -1,10 +1,11 @@
-"""Builds the site: the pages of docs/, the reference, a page for each program of examples/.
+"""Builds the site: the pages of docs/, the reference, the gallery and a page for each
+program of examples/ and each notebook that it begins with.
 
     python docs/site/build.py [FOLDER]     default build/site; FOLDER is replaced
     python docs/site/build.py --serve      builds, then shows it at localhost:8000 (not watching)
 
-The pages that are made here are the reference from jkeras itself, one for each program of
-examples/, and files that lie outside of docs/. `jkeras.layers.Dense` between backticks becomes a
+The pages that are made here are the reference from jkeras itself, those of programs and notebooks,
+and files that lie outside of docs/. `jkeras.layers.Dense` between backticks becomes a
 link wherever it stands. Zensical builds the site out of all of them; a link or an anchor that
 leads nowhere, a page that is in no menu and a public name without documentation end the build.
 """
@@ -25,6 +26,7 @@ ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(ROOT)]
 
 import jkeras
+import folders
 import programs
 from reference import Reference
 
@@ -41,7 +43,7 @@ NOT_SEARCHED = re.compile(
 )
 FENCE = re.compile(r"(^```.*?^```$)", re.M | re.S)
 NAME = re.compile(r"(?<!\[)(`(jkeras(?:\.\w+)+)`)|\[(`\w+`)\]\[(jkeras[\w.]+)\]")
-FILE = re.compile(rf"\]\((?:\.\./)+examples/({'|'.join(programs.FOLDERS)})/([\w.-]+)\)")
+FILE = re.compile(rf"\]\((?:\.\./)+examples/({'|'.join(folders.FOLDERS)})/([\w.-]+)\)")
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 LINKS = {
     "Keras": "https://keras.io",
@@ -78,7 +80,7 @@ def main():
 def write_pages(to):
     """Writes the settings and, into docs/ beside them, all pages."""
     reference = Reference(jkeras)
-    examples = programs.pages(ROOT / "examples") | programs.folders(ROOT / "examples")
+    examples = programs.pages(ROOT / "examples") | folders.pages(ROOT / "examples")
     ignored = shutil.ignore_patterns("site", *NO_PAGES, "*.py")
     shutil.copytree(ROOT / "docs", to / "docs", ignore=ignored)
     made = {f"reference/{path}": text for path, text in reference.texts.items()} | examples
@@ -105,7 +107,10 @@ def moved(markdown):
 def site_settings(examples, reference):
     """What the settings say of the pages that are made, and the foot of each page, as YAML."""
     feet = " · ".join(f'<a href="{address}">{name}</a>' for name, address in LINKS.items())
-    menu = [{"Examples": list(examples)}, {"Reference": below("reference", reference.nav)}]
+    papers = [page for page in examples if page.startswith("notebooks/")]
+    others = [page for page in examples if page not in (*papers, programs.GALLERY)]
+    gallery = [programs.GALLERY, {"Papers, as notebooks": papers}, *others]
+    menu = [{"Gallery": gallery}, {"Reference": below("reference", reference.nav)}]
     lines = [f"  - {json.dumps(part, ensure_ascii=False)}" for part in menu]
     lines.append(f"copyright: {json.dumps(f'jkeras {jkeras.__version__} · {feet}')}")
     if "__OWNER__" not in REPOSITORY:
@@ -146,7 +151,7 @@ def linked(markdown, path, reference):
         )
     examples = posixpath.relpath("examples", here or ".")
     markdown = FILE.sub(
-        lambda found: f"]({examples}/{found[1]}.md#{programs.anchor(found[2])})", markdown
+        lambda found: f"]({examples}/{found[1]}.md#{folders.anchor(found[2])})", markdown
     )
     parts = FENCE.split(markdown)
     parts[::2] = [

@@ -1,23 +1,35 @@
-"""Runs the programs of examples/ and keeps what each prints, and a picture, for its page.
+"""Runs the programs of examples/ and the notebooks of the gallery, and keeps what each prints, a
+picture and its seconds, for its page.
 
-    python docs/site/record.py            # all, about ten minutes
-    python docs/site/record.py vae gan
+    python docs/site/record.py            # all, about a quarter of an hour
+    python docs/site/record.py vae gan notebooks/vae
 
-Results lie in docs/assets/examples, NAME.txt and NAME.png. A picture shows what a program makes
-where it makes images, else how its longest `fit` went; some programs have none.
+Results lie in docs/assets/examples and docs/assets/notebooks: NAME.txt, NAME.png and seconds.json.
+A picture shows what a program makes where it makes images, else how its longest `fit` went; some
+programs have none. That of a notebook is the last one that it shows.
 """
 
 import contextlib
+import inspect
+import io
+import json
 import os
 import pathlib
 import re
+import resource
 import runpy
 import subprocess
 import sys
+import time
+
+from pictures import save, save_dots
+from programs import NOTEBOOKS
 
 HERE = pathlib.Path(__file__).resolve().parent
-EXAMPLES = HERE.parent.parent / "examples"
-KEPT = HERE.parent / "assets" / "examples"
+ROOT = HERE.parent.parent
+EXAMPLES, SOURCES = ROOT / "examples", ROOT / "colab" / "sources"
+ASSETS = HERE.parent / "assets"
+NATS = "nats of surprise"
 LINES = 60  # what is longer is cut in its middle
 
 # program -> (a function of it that is given or gives what is drawn, how to draw that)
@@ -27,16 +39,24 @@ DRAWN = {
         lambda given, result: episodes(result),
     ),
     "ddpm": ("nearest", lambda given, result: images(given[0])),
+    "ensemble": ("main", lambda given, result: bars({n: v[1] for n, v in result.items()}, NATS)),
+    "explain_images": ("main", lambda given, result: bars(result, "share that lies on the digit")),
     "gan": ("judged", lambda given, result: images(given[0])),
+    "maml": ("main", lambda given, result: errors_after(result, (0, 1, 5))),
+    "pure_research": ("main", lambda given, result: of_members(result[0], result[1])),
+    "two_processes": ("main", lambda given, result: losses(result[0][0], result[1])),
     "vae": ("show", lambda given, result: images(given[0])),
 }
 
 
 def main(names):
     """Runs programs one after the other, each in a process of its own."""
-    KEPT.mkdir(exist_ok=True)
-    for name in names or sorted(path.stem for path in EXAMPLES.glob("*.py")):
-        (KEPT / f"{name}.png").unlink(missing_ok=True)
+    every = [path.stem for path in sorted(EXAMPLES.glob("*.py"))]
+    for name in names or every + [f"notebooks/{name}" for name in NOTEBOOKS]:
+        kept = kept_of(name)
+        kept.parent.mkdir(exist_ok=True)
+        kept.with_suffix(".png").unlink(missing_ok=True)
+        begin = time.perf_counter(), processor_seconds()
         done = subprocess.run(
             [sys.executable, __file__, "--one", name],
             capture_output=True,
@@ -46,8 +66,29 @@ def main(names):
         )
         if done.returncode:
             sys.exit(f"{name} failed:\n{done.stderr}")
-        (KEPT / f"{name}.txt").write_text(shortened(done.stdout))
+        kept.with_suffix(".txt").write_text(shortened(done.stdout))
+        passed, worked = time.perf_counter() - begin[0], processor_seconds() - begin[1]
+        keep_seconds(kept, min(passed, worked))  # the former is too long on a machine that is busy
         print(f"{name}: {len(done.stdout.splitlines())} lines")
+
+
+def kept_of(name):
+    """Where the results of a program lie, without a suffix."""
+    return ASSETS / (name if name.startswith("notebooks/") else f"examples/{name}")
+
+
+def processor_seconds():
+    """That ended processes of this one have taken."""
+    taken = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return taken.ru_utime + taken.ru_stime
+
+
+def keep_seconds(kept, seconds):
+    """Writes how long a program took beside those of the others."""
+    file = kept.with_name("seconds.json")
+    all_ = json.loads(file.read_text()) if file.exists() else {}
+    all_[kept.name] = round(seconds, 1)
+    file.write_text(json.dumps(all_, indent=1, sort_keys=True) + "\n")
 
 
 def shortened(text):
@@ -59,19 +100,38 @@ def shortened(text):
 
 
 def run_one(name):
-    """Runs a program as it stands, and draws."""
+    """Runs a program or a notebook as it stands, and draws."""
+    figure = of_notebook(name) if name.startswith("notebooks/") else of_example(name)
+    if figure is not None:
+        save(figure, kept_of(name).with_suffix(".png"))
+
+
+def of_notebook(name):
+    """Runs one; the last figure that it shows."""
+    from matplotlib import pyplot
+
+    runpy.run_path(str(SOURCES / f"{pathlib.Path(name).name}.py"))
+    return pyplot.gcf()
+
+
+def of_example(name):
+    """Runs one; its figure, or None."""
     histories, seen = [], []
     with watching_fit(histories):
         module = runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name=name)
-        module["main"].__globals__.update(watched(name, module, seen))
-        module["main"]()
-    figure = None
+        main = module["main"]
+        if "picture" in inspect.signature(main).parameters:
+            with io.BytesIO() as dots:
+                main(picture=dots)
+                save_dots(dots, kept_of(name).with_suffix(".png"))
+            return None
+        main.__globals__.update(watched(name, module, seen))
+        main.__globals__["main"]()
     if seen:
-        figure = DRAWN[name][1](*seen[-1])
-    elif histories:
-        figure = max(histories, key=lambda history: len(history.epoch)).plot()
-    if figure is not None:
-        figure.savefig(KEPT / f"{name}.png", dpi=80, bbox_inches="tight")
+        return DRAWN[name][1](*seen[-1])
+    if histories:
+        return max(histories, key=lambda history: len(history.epoch)).plot()
+    return None
 
 
 @contextlib.contextmanager
@@ -121,6 +181,54 @@ def images(made, count=40):
         axis.axis("off")
     for axis, image in zip(np.ravel(axes), made):
         axis.imshow(image, cmap="gray_r")
+    return figure
+
+
+def bars(values, label):
+    """A bar for each value, by its name."""
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(4.6, 3))
+    axis.barh(list(values), list(values.values()))
+    axis.invert_yaxis()
+    axis.set_xlabel(label)
+    return figure
+
+
+def errors_after(found, steps):
+    """The errors of each way of training after some steps."""
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(4.6, 3))
+    for name, errors in found.items():
+        axis.plot(steps, errors, "o-", label=name)
+    axis.set(yscale="log", xlabel="steps of gradient descent", ylabel="error on new waves")
+    axis.legend(frameon=False)
+    return figure
+
+
+def of_members(accuracies, norms):
+    """The accuracy of each member over its learning rate, and the norms of rows' gradients."""
+    from matplotlib import pyplot
+    import numpy as np
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(7, 3), layout="constrained")
+    left.plot(np.geomspace(1e-4, 1e-1, len(accuracies)), accuracies, "o-")
+    left.set(xscale="log", xlabel="learning rate", ylabel="accuracy")
+    right.hist(norms, bins=12)
+    right.set(xlabel="norm of a digit's gradient", ylabel="digits")
+    return figure
+
+
+def losses(together, alone):
+    """The losses of two processes and of one, epoch by epoch."""
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(4.6, 3))
+    axis.plot(together["losses"], linewidth=4, alpha=0.4, label="two processes")
+    axis.plot(alone["losses"], label="one")
+    axis.set(xlabel="epoch", ylabel="loss")
+    axis.legend(frameon=False)
     return figure
 
 
