@@ -262,7 +262,7 @@ def measure() -> tuple[list[Row], dict]:
 
 
 def draw(figure: Any, data: dict) -> None:
-    """How many times the steps of the best, on each workload; targets that are missed have no dot."""
+    """Factors of the steps of the best on each workload; a target that is missed has no dot."""
     axes = figure.subplots()
     places = range(len(data["optimizers"]))
     for number, (name, mark) in enumerate(zip(data["workloads"], "o^s", strict=True)):
@@ -278,7 +278,7 @@ def draw(figure: Any, data: dict) -> None:
 RECORD = Record(
     group="data",
     title="Optimizers: steps to a target, all with the same tuning",
-    about="Twenty-four optimizers on digits, prices of houses and letters: eight rates of two seeds "
+    about="24 optimizers on digits, prices of houses and letters: eight rates of two seeds "
     "in one program. A missed target counts as 600 steps; beside the names of the picture is "
     "AlgoPerf's score.",
     packages=(PACKAGE, letters.PACKAGE),
