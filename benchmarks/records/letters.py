@@ -3,8 +3,10 @@
 Four blocks of four heads and a width of 128, 64 letters of context, batches of 12, 2,000 steps of
 AdamW at a rate that rises to 1e-3 and falls to 1e-4. nanoGPT's text ("tiny Shakespeare") is of
 these plays, in another edition; the last tenth, of The Taming of the Shrew and The Tempest, is its
-validation. The same program in PyTorch stands beside: same first weights, same batches. (jkeras
-trains no byte-pair encoding; letters are the tokens.)
+validation. This edition keeps directions and names of different forms, and has 78 letters in place
+of 65, so that its losses are higher than the published one, by both programs: the same in PyTorch
+stands beside, from the same first weights and on the same batches. (jkeras trains no byte-pair
+encoding; letters are the tokens.)
 """
 
 import time
@@ -168,7 +170,7 @@ def measure() -> tuple[list[Row], dict]:
             curves[0, -1],
             PUBLISHED,
             keras=curves[1, -1],
-            most=2.75,
+            most=curves[1, -1] + 0.02,
         ),
         Row(
             "difference from PyTorch before the first step, nats",
@@ -177,7 +179,7 @@ def measure() -> tuple[list[Row], dict]:
         ),
         Row("largest difference from it on the way, bits a letter", apart, most=0.03),
         Row(
-            "letters read a second of the processor, in training",
+            "letters read a second of the processor, in training; PyTorch on one thread",
             letters_read / seconds,
             keras=round(letters_read / its_seconds),
         ),
