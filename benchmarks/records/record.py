@@ -67,7 +67,7 @@ class Row:
     most: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("ours", "published", "keras", "spread"):
+        for name in ("ours", "published", "keras", "spread", "least", "most"):
             value = getattr(self, name)
             if isinstance(value, np.generic | jax.Array):  # JSON has none of them
                 object.__setattr__(self, name, value.item())

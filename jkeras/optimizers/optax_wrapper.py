@@ -113,9 +113,9 @@ class OptaxOptimizer(ByPath, Optimizer):
         for address in self.addresses(state, ()):
             if address[-2:] == RATE:
                 return address
-        raise self._no_rate()
+        raise self._hidden_rate()
 
-    def _no_rate(self) -> AttributeError:
+    def _hidden_rate(self) -> AttributeError:
         return AttributeError(
             f"{self.name}: its learning rate is hidden in the optax transformation. Make it with "
             "`optax.inject_hyperparams(optax.adam)(learning_rate=…)`."
@@ -141,7 +141,12 @@ class OptaxOptimizer(ByPath, Optimizer):
         for address, variable in self._at.items():
             if address[-2:] == RATE:
                 return variable
-        raise self._no_rate()
+        if not self.built:
+            raise AttributeError(
+                f"{self.name}: its learning rate is part of its state, which is not there yet. "
+                "Build it first: `optimizer.build(model.trainable_variables)`, or train."
+            )
+        raise self._hidden_rate()
 
     @property
     def learning_rate(self) -> Any:

@@ -193,6 +193,14 @@ def test_an_injected_schedule_is_seen():
     np.testing.assert_allclose(np.asarray(model.optimizer.learning_rate), 0.07, rtol=1e-6)
 
 
+def test_before_there_is_a_state_its_rate_is_not_called_hidden():
+    model = model_of(optax.inject_hyperparams(optax.adam)(learning_rate=0.1))
+    with pytest.raises(AttributeError, match="not there yet"):
+        model.optimizer.learning_rate  # noqa: B018
+    model.optimizer.build(model.trainable_variables)
+    np.testing.assert_allclose(np.asarray(model.optimizer.learning_rate), 0.1, rtol=1e-6)
+
+
 def test_a_hidden_rate_is_an_attribute_error():
     model = model_of(optax.adam(0.1))
     fit(model, epochs=1)

@@ -9,7 +9,8 @@ import pytest
 from jax.experimental.sparse import BCOO
 
 import jkeras
-from jkeras.optimizers import SGD, Adam, AdamW, LossScaleOptimizer, MultiOptimizer, OptimizerMap
+from jkeras.optimizers import SGD, Adafactor, Adam, AdamW
+from jkeras.optimizers import LossScaleOptimizer, MultiOptimizer, OptimizerMap
 from jkeras.optimizers import transform as links
 
 PARAMS = {"bias": jnp.array([1.0, -2.0]), "kernel": jnp.array([[0.5, 3.0], [1.0, 2.0]])}
@@ -289,3 +290,12 @@ def test_accumulation_overwrites_in_its_last_step_alone():
             seen.append((np.array(overwritten)[0], np.array(moved)[0]))
         values.append(seen)
     assert values[1] == values[0] == [(1.0, 1.0), (4.0, -2.0), (4.0, -2.0)]
+
+
+def test_adafactor_keeps_weights_that_no_gradient_reaches():
+    optimizer, params = Adafactor(0.1), {"w": jnp.ones((3, 3))}
+    grads = {"w": jnp.array([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])}
+    params, _ = optimizer.step(grads, optimizer.init(params), params)
+    is_kept = np.asarray(params["w"]) == 1
+    np.testing.assert_array_equal(is_kept, np.asarray(grads["w"]) == 0)
+    assert np.isfinite(params["w"]).all()
