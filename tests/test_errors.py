@@ -487,6 +487,30 @@ MISTAKES = {
         RuntimeError,
         ["super().__init__()", "NoSuperPlain"],
     ),
+    "wrong width of a built recurrent layer": (
+        lambda: (lambda r: (r(data(2, 3, 1)), r(data(2, 3, 4))))(layers.LSTM(2, name="memory")),
+        ValueError,
+        ["memory/lstm_cell", "1 features", "4"],
+    ),
+    "a matrix for a recurrent layer": (
+        lambda: layers.RNN(layers.GRUCell(4), name="memory")(data(2, 3)),
+        ValueError,
+        ["memory", "min_ndim=3", "(2, 3)"],
+    ),
+    "wrong width of a built EinsumDense": (
+        lambda: (lambda e: (e(data(2, 3)), e(data(2, 4))))(
+            layers.EinsumDense("ab,bc->ac", 2, name="head")
+        ),
+        ValueError,
+        ["head", "ab,bc->ac", "(3, 2)", "(2, 4)"],
+    ),
+    "as many elements in other axes": (
+        lambda: (lambda e: (e(data(2, 5, 3, 4)), e(data(2, 5, 4, 3))))(
+            layers.EinsumDense("abcd,cde->abe", (None, 2), name="head")
+        ),
+        ValueError,
+        ["head", "(3, 4, 2)", "(2, 5, 4, 3)"],
+    ),
     # ------------------------------------------------------------ numbers out of their range
     "noise without an end": (
         lambda: layers.GaussianDropout(1.0, name="noise")(data(2, 3), training=True),

@@ -128,7 +128,11 @@ class EinsumDense(CalibratedLayer, announces_compute_dtype=True):
     def contract(
         self, x: jax.Array, kernel: jax.Array, preferred_element_type: DType | None = None
     ) -> jax.Array:
-        return einsum_with_kernel(self.equation, x, kernel, preferred_element_type)
+        try:
+            return einsum_with_kernel(self.equation, x, kernel, preferred_element_type)
+        except ValueError as error:
+            wanted = f"an input that fits {self.equation!r} and a kernel of shape {kernel.shape}"
+            raise ValueError(explain(self._where, wanted, f"shape {x.shape}")) from error
 
     def low_rank_product(self, x: jax.Array, a: jax.Array, b: jax.Array) -> Any:
         inputs, kernel, outputs = re.split(",|->", self.equation)

@@ -30,6 +30,7 @@ from jkeras.layers.recurrent_cells import (
     INITIALIZERS,
     RATES,
     REGULARIZERS,
+    Cell,
     CellFields,
     GateFields,
     GRUCell,
@@ -127,6 +128,9 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
                 f"{self._where}: expected the cell's `state_size` to be an integer or a list of "
                 f"integers. Received: {self.cell.state_size!r}"
             )
+        lowest = self.cell.cells[0] if isinstance(self.cell, StackedRNNCells) else self.cell
+        if isinstance(lowest, Cell):  # cells of others take steps of any rank
+            self.input_spec = InputSpec(min_ndim=3)
 
     @property
     def state_size(self) -> list[Any]:

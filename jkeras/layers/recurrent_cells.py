@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import ops, random
+from jkeras.core.errors import explain
 from jkeras.core.names import typed
 from jkeras.core.names.family import families
 from jkeras.core.layer import Composite, Layer, layer
@@ -214,7 +215,14 @@ class Cell(CellFields, Layer):
     def project(
         self, w: Mapping[str, Any], x: jax.Array, masks: tuple[jax.Array, ...] | None
     ) -> jax.Array:
-        """What a step needs of its input: x times the kernel."""
+        """What a step needs of its input: x times the kernel.
+
+        Raises:
+            ValueError: an input of another size than the kernel's.
+        """
+        if x.shape[-1] != w["kernel"].shape[0]:
+            wanted = f"{w['kernel'].shape[0]} features in the last axis of a step"
+            raise ValueError(explain(self._where, wanted, f"a step of shape {x.shape}"))
         return gates(x, w["kernel"], masks)
 
     def recur(

@@ -116,7 +116,8 @@ def einsum_with_kernel(
     (2, 3, 5, 6)
     """
     met = number_that_meet(equation)
-    if not on_cpu() or not met or preferred_element_type is not None:
+    meets = met and x.shape[-met:] == kernel.shape[:met]  # jnp.einsum has the error, and axes of 1
+    if not on_cpu() or not meets or preferred_element_type is not None:
         return jnp.einsum(equation, x, kernel, preferred_element_type=preferred_element_type)
     batch = x.shape[: x.ndim - met]
     if met > 1:
