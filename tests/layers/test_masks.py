@@ -2,6 +2,7 @@
 
 import warnings
 
+import keras
 import numpy as np
 import pytest
 
@@ -204,3 +205,43 @@ def test_the_mask_of_an_array_lies_beside_it():
     mean = layers.GlobalAveragePooling1D()(y)
     np.testing.assert_allclose(mean, np.asarray(y)[:, :2].mean(1), rtol=1e-6)
     assert embedding(jkeras.Input((3,), dtype="int32"))._keras_mask is not None
+
+
+@pytest.mark.parametrize("name", ["MultiHeadAttention", "GroupQueryAttention"])
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+@pytest.mark.parametrize("causal", [False, True])
+def test_targets_that_see_nothing_beside_keras(name, dropout, causal):
+    """With dropout Keras gives them zeros, out of training too; without, the mean of all."""
+    sizes = {"MultiHeadAttention": (2, 3), "GroupQueryAttention": (2, 4, 2)}[name]
+
+    def predicted(k):
+        k.utils.set_random_seed(1)
+        tokens = k.Input((4,), dtype="int32")
+        x = k.layers.Embedding(9, 4, mask_zero=True)(tokens)
+        y = getattr(k.layers, name)(*sizes, dropout=dropout)(x, x, use_causal_mask=causal)
+        model = k.Model(tokens, y)
+        return model.predict(np.array([[0, 3, 0, 2], [1, 0, 2, 0], [0, 0, 0, 0]]), verbose=0)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        np.testing.assert_allclose(predicted(jkeras), predicted(keras), atol=1e-6)
+
+
+def test_the_vector_of_spectral_normalization_stays_in_its_type():
+    class Own(jkeras.Model):
+        def __init__(self):
+            super().__init__()
+            self.normed = layers.SpectralNormalization(layers.Dense(3))
+
+        def call(self, x, training=None):
+            return self.normed(x, training=training)
+
+    policy = jkeras.config.dtype_policy()
+    jkeras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = Own()
+        model.compile("sgd", "mse")
+        model.fit(np.ones((4, 2), "float32"), np.ones((4, 3), "float32"), verbose=0)
+    finally:
+        jkeras.config.set_dtype_policy(policy)
+    assert {str(value.dtype) for value in model.get_weights()} == {"float32"}
