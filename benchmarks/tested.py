@@ -16,7 +16,9 @@ QUESTIONS = {
     "as in Keras: numbers, names, programs": (
         "applications common keras2 keras_316 layers ops optimizers parity random wrappers"
     ),
-    "as pure functions: transformations, programs, properties": "design programs properties random_programs shell",
+    "as pure functions: transformations, programs, properties": (
+        "design programs properties random_programs shell"
+    ),
     "files: both ways, hostile ones, those of older releases": "export legacy lora saving",
     "what goes wrong: kills, full disks, wrong use": (
         "debug doctor faults reports test_beginners.py test_errors.py"

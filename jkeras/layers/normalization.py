@@ -691,7 +691,7 @@ class SpectralNormalization(
                 lambda: self._iterated(w["vector_u"], w["kernel"]),
             )
             ctx.update({"kernel": kernel})  # before the layer inside reads it
-            changed = {"vector_u": u.astype(self.variable_dtype)}
+            changed = {"vector_u": u}
         return sub.layer(inputs).astype(inputs.dtype), changed
 
 

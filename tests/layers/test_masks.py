@@ -225,23 +225,3 @@ def test_targets_that_see_nothing_beside_keras(name, dropout, causal):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         np.testing.assert_allclose(predicted(jkeras), predicted(keras), atol=1e-6)
-
-
-def test_the_vector_of_spectral_normalization_stays_in_its_type():
-    class Own(jkeras.Model):
-        def __init__(self):
-            super().__init__()
-            self.normed = layers.SpectralNormalization(layers.Dense(3))
-
-        def call(self, x, training=None):
-            return self.normed(x, training=training)
-
-    policy = jkeras.config.dtype_policy()
-    jkeras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        model = Own()
-        model.compile("sgd", "mse")
-        model.fit(np.ones((4, 2), "float32"), np.ones((4, 3), "float32"), verbose=0)
-    finally:
-        jkeras.config.set_dtype_policy(policy)
-    assert {str(value.dtype) for value in model.get_weights()} == {"float32"}
