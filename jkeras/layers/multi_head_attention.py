@@ -500,10 +500,10 @@ class HeadedAttention(
             segments=segments,
             implementation="xla" if self._flash_attention is False else "auto",
         )
-        given = None
+        if mask is None and segments is None:
+            return y, None
         if not is_zero(self.dropout):  # Keras attends by the weights then, out of training too
             given = masks.whole(heads.query.ndim)
-        if given is not None:
             sizes = heads.query.shape[-2], heads.key.shape[-2]
             sees = both(given, seen(form, None, *sizes)).any(axis=-1, keepdims=True)
             y = jnp.where(sees, y, jnp.zeros((), y.dtype))

@@ -291,7 +291,9 @@ def test_arrays_of_numpy():
 
 @pytest.mark.promise("In `init` and `apply` it")
 def test_a_shared_layer_is_one_copy():
-    """What the first call keeps, the second one sees."""
+    """What the first call keeps, the second one sees; of two of one depth Keras, and so this
+    library, runs the later one first.
+    """
 
     class Alternating(layers.Layer):
         calls = 0
@@ -304,7 +306,7 @@ def test_a_shared_layer_is_one_copy():
     model = jkeras.Model(x, [layer(x), layer(x)])
     layer.calls = 0
     for _ in range(2):  # each pass begins with what the object has
-        one, ten = model.apply({}, {}, X)[0]
+        ten, one = model.apply({}, {}, X)[0]
         np.testing.assert_allclose(ten, 10 * one)
     assert layer.calls == 0
 

@@ -18,7 +18,7 @@ def site():
     """The modules of docs/site that need no Zensical."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(SITE))
-        names = ("arguments", "docstrings", "programs", "reference")
+        names = ("arguments", "docstrings", "folders", "programs", "reference")
         yield types.SimpleNamespace(**{name: importlib.import_module(name) for name in names})
 
 

@@ -345,3 +345,17 @@ def test_compile_config(arguments):
             (plain(model.get_compile_config()), before, model.jit_compile, bool(model.run_eagerly))
         )
     assert seen[0] == seen[1]
+
+
+def test_branches_of_one_depth_draw_and_are_cloned_in_the_order_of_keras():
+    def made(k):
+        k.utils.set_random_seed(0)
+        a, b = k.Input((4,)), k.Input((4,))
+        drop = k.layers.Dropout(0.5, seed=3)
+        model = k.Model([a, b], [drop(k.layers.Dense(3)(a)), drop(k.layers.Dense(3)(b))])
+        x = np.linspace(-1, 1, 8, dtype="float32").reshape(2, 4)
+        dropped = [np.asarray(v) for v in model([x, x], training=True)]
+        return dropped + k.models.clone_model(model).get_weights()
+
+    for ours, theirs in zip(made(jkeras), made(keras), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
