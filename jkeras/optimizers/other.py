@@ -140,8 +140,8 @@ class Adafactor(Optimizer):
             new["r"] = r = beta * s["r"] + (1 - beta) * jnp.mean(squares, axis=-1)
             new["c"] = c = beta * s["c"] + (1 - beta) * jnp.mean(squares, axis=-2)
             v = (r / jnp.mean(r, axis=-1, keepdims=True))[..., None] * c[..., None, :]
-        # the product of a row and a column without gradients is less than any float
-        update = jnp.where(v == 0, 0.0, g / jnp.sqrt(v))
+        # 0 where a row and a column without gradients meet: their product is less than any float
+        update = g / jnp.sqrt(jnp.where(v == 0, 1.0, v))
         return p - size * update / jnp.maximum(1.0, rms(update) / self.clip_threshold), {
             **new,
             "velocity": v,

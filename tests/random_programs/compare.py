@@ -36,7 +36,7 @@ class Difference:
 
     Attributes:
         section: of the program.
-        what: "numbers", "structure", "refused here", "refused by Keras".
+        what: "differs", "refused here", or "refused by Keras".
         words: more of it.
     """
 
@@ -92,9 +92,7 @@ def difference(program: Program) -> Difference | None:
     import jkeras
 
     theirs, ours = ran(program, keras), ran(program, jkeras)
-    close = CLOSE_16 if any("16" in line for line in program.before) else CLOSE
-    if "16" in program.source():
-        close = CLOSE_16
+    close = CLOSE_16 if "float16" in program.source() else CLOSE
     for section, (their, our) in enumerate(zip(theirs, ours, strict=False)):
         if their.error and our.error:
             return None
@@ -159,8 +157,6 @@ def unlike_numbers(their: np.ndarray, our: Any, close: float, path: str) -> str:
     one, other = (np.where(np.isfinite(each), each, 0) for each in (one, other))
     largest = max(np.abs(one).max(initial=0), 1e-3)
     most = np.abs(one - other).max(initial=0) / largest
-    return (
-        ""
-        if most <= close
-        else f"{path}: {most:.2g} apart, {one.ravel()[:4]} and {other.ravel()[:4]}"
-    )
+    if most <= close:
+        return ""
+    return f"{path}: {most:.2g} apart, {one.ravel()[:4]} and {other.ravel()[:4]}"

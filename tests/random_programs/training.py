@@ -9,18 +9,15 @@ from tests.random_programs.layers import layer, picked
 from tests.random_programs.program import Call, Text, source_of
 from tests.random_programs.tables import BOTH, Choice
 
+SCHEDULES = "optimizers.schedules."
 RATES = [
     *[0.01] * 3,
     0.001,
-    Call("optimizers.schedules.ExponentialDecay", {"first": 0.01, "decay_steps": 3, "rate": 0.5}),
-    Call("optimizers.schedules.CosineDecay", {"first": 0.01, "decay_steps": 5, "alpha": 0.1}),
-    Call("optimizers.schedules.PiecewiseConstantDecay", {"boundaries": [2], "values": [0.01, 0.1]}),
-    Call("optimizers.schedules.PolynomialDecay", {"first": 0.02, "decay_steps": 4, "cycle": True}),
+    Call(SCHEDULES + "ExponentialDecay", {"decay_steps": 3, "decay_rate": 0.5}, (0.01,)),
+    Call(SCHEDULES + "CosineDecay", {"decay_steps": 5, "alpha": 0.1}, (0.01,)),
+    Call(SCHEDULES + "PiecewiseConstantDecay", {"boundaries": [2], "values": [0.01, 0.1]}),
+    Call(SCHEDULES + "PolynomialDecay", {"decay_steps": 4, "cycle": True}, (0.02,)),
 ]
-for rate in RATES[4:]:  # their own names of the same arguments
-    rate.first = tuple(rate.given.pop(name) for name in ("first",) if name in rate.given)
-    if "rate" in rate.given:
-        rate.given["decay_rate"] = rate.given.pop("rate")
 EVERY = {
     "weight_decay": [0.01],
     "clipnorm": [0.5],

@@ -55,7 +55,7 @@ class Family:
         """The object from its config or name."""
         if isinstance(config, dict) and "class_name" not in config:
             raise ValueError(
-                f"Expected a config ({self.noun}), a dict with 'class_name'. Received: {config}"
+                f"Expected a dict with 'class_name' for the {self.noun}. Received: {config}"
             )
         if (
             isinstance(config, dict)
