@@ -149,3 +149,30 @@ def test_the_activity_of_a_model_is_penalized_where_it_is_called():
         y = np.zeros((2, 3), "float32")
         losses.append(model.evaluate(ROWS, y, verbose=0))
     assert losses[1] == pytest.approx(losses[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("library", [jkeras, keras], ids=["jkeras", "keras"])
+def test_build_inside_a_model_of_mixed_precision_sees_weights_as_they_are_stored(library):
+    class Scaled(library.layers.Layer):
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=(shape[-1], 2), name="kernel")
+            self.factor = self.add_weight(shape=(2,), dtype=self.kernel.dtype, name="factor")
+
+        def call(self, x):
+            return x @ self.kernel * self.factor
+
+    class Model(library.Model):
+        def __init__(self):
+            super().__init__(dtype="mixed_bfloat16")
+            self.scaled = Scaled(dtype="mixed_bfloat16")
+            self.spectral = library.layers.SpectralNormalization(
+                library.layers.Dense(2, dtype="mixed_bfloat16"), dtype="mixed_bfloat16"
+            )
+
+        def call(self, x, training=None):
+            return self.spectral(self.scaled(x), training=training)
+
+    model = Model()
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 3), "float32"), np.ones((4, 2), "float32"), verbose=0)
+    assert {str(v.dtype) for v in model.weights} == {"float32"}

@@ -100,8 +100,7 @@ class Mapped(frame.Run):
 
     def build(self, layer, call):
         """Builds a layer met for the first time: its new variables have values of their own."""
-        with jax.ensure_compile_time_eval():
-            layer.build_for(call)
+        self.build_now(layer, call)
 
 
 @public("keras.StatelessScope")

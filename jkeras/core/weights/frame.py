@@ -248,8 +248,7 @@ class Run(Flow):
 
     def build(self, layer, call):
         """Builds a layer met for the first time."""
-        with jax.ensure_compile_time_eval():
-            layer.build_for(call)
+        self.build_now(layer, call)
         if not self.is_eager and not self.abstract and layer.weights:
             layer.built = False
             raise NotBuiltError(
@@ -257,6 +256,17 @@ class Run(Flow):
                 "it, so it has no weights here. Make it an attribute of the layer that calls it, "
                 "and call `init` (or the model once) on an input that reaches it."
             )
+
+    def build_now(self, layer, call):
+        """Builds a layer with real arrays. Nothing is cast meanwhile, also where the layer around
+        casts: what `build` reads of a weight, its `dtype` too, is as it is stored.
+        """
+        stack, self.stack = self.stack, [(layer, None) for layer, _ in self.stack]
+        try:
+            with jax.ensure_compile_time_eval():
+                layer.build_for(call)
+        finally:
+            self.stack = stack
 
     def cast_type(self):
         """The dtype that variables are cast to where they are read now, or None."""
