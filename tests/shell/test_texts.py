@@ -124,3 +124,10 @@ def test_a_model_that_was_called_on_texts_is_built(tmp_path):
     np.testing.assert_array_equal(
         jkeras.models.load_model(tmp_path / "texts.keras")(texts), outputs
     )
+
+
+@pytest.mark.parametrize("kind", ["an array", "objects", "a column"])
+def test_one_batch_of_texts_is_predicted_as_all_are(kind):
+    model = MAKERS["functional"]()
+    expected = model.predict(KINDS[kind], verbose=0)
+    np.testing.assert_array_equal(model.predict_on_batch(KINDS[kind]), expected)

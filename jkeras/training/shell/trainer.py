@@ -259,9 +259,10 @@ class Trainer(Extensions, Compilable):
     @without_own_frames
     def predict_on_batch(self, x: Structure) -> Outputs:
         """The outputs for one batch."""
-        x = data.as_arrays(x, types=self.types_of_inputs())
-        build_for_prediction(self, (x,))
-        return jax.tree_util.tree_map(placement.own_array, predictor_of(self)(x))
+        model, x = self.for_prediction(x)
+        x = data.as_arrays(x, types=model.types_of_inputs())
+        build_for_prediction(model, (x,))
+        return jax.tree_util.tree_map(placement.own_array, predictor_of(model)(x))
 
     # ------------------------------------------------------------ one batch
 
