@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import ops
-from jkeras.core.errors import suggestion
+from jkeras.core.errors import explain, suggestion
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
 from jkeras.core.weights.rng import SeedGenerator
@@ -58,6 +58,21 @@ class SequenceAttention(Layer, uses_mask=True):
                     f"Received: {name}={argument}"
                 )
 
+    def _check_sizes(self, query: jax.Array, value: jax.Array, key: jax.Array) -> None:
+        depths = {query.shape[-1], key.shape[-1]} - {1}  # 1 may be broadcast
+        batches = {x.shape[:-2] for x in (query, value, key)} - {(), (1,)}
+        if len(depths) > 1 or len(batches) > 1 or value.shape[-2] != key.shape[-2]:
+            raise ValueError(
+                explain(
+                    self._where,
+                    "a query and a key (by default the value) of one depth, a value and a key of "
+                    "one length, and all of one batch size",
+                    f"shapes query {query.shape}, value {value.shape}, key {key.shape}",
+                    "project them to one depth before, as with `Dense`, or use "
+                    "`MultiHeadAttention`, which does",
+                )
+            )
+
     def forward(
         self,
         w: Mapping[str, Any],
@@ -69,6 +84,7 @@ class SequenceAttention(Layer, uses_mask=True):
     ) -> jax.Array:
         self._check_lists(inputs, ctx.mask)
         query, value, key = (*inputs, inputs[1])[:3]
+        self._check_sizes(query, value, key)
         query_mask, value_mask = (ctx.mask or (None, None))[:2]
         scores = self.scores(w, query, key)
         mask = _as_source_mask(value_mask)
@@ -121,7 +137,8 @@ class Attention(SequenceAttention):
         return_attention_scores: return (output, weights).
         use_causal_mask: target i sees only the sources up to i.
     Raises:
-        ValueError: an unknown `score_mode`, or inputs or masks that are not lists of two or three.
+        ValueError: an unknown `score_mode`, inputs or masks that are not lists of two or three, or
+            sizes that do not go together.
 
     >>> import numpy as np
     >>> query, value = np.array([[[9.0, 0.0]]]), np.array([[[9.0, 0.0], [0.0, 9.0]]])

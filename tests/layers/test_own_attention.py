@@ -245,3 +245,17 @@ def test_a_name_that_is_set_counts():
 def test_a_name_that_is_not_there():
     with pytest.raises(AttributeError, match="'MultiHeadAttention' object has no attribute '_x'"):
         assert jkeras.layers.MultiHeadAttention(2, 3)._x
+
+
+@pytest.mark.parametrize("make", [jkeras.layers.Attention, jkeras.layers.AdditiveAttention])
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(2, 3, 4), (2, 4, 5)],
+        [(2, 3, 4), (3, 4, 4)],
+        [(2, 3, 4), (2, 4, 4), (2, 5, 4)],
+    ],
+)
+def test_sizes_that_do_not_go_together_are_named(make, shapes):
+    with pytest.raises(ValueError, match=r"\(\w*Attention\): expected .* depth.*\(2, 3, 4\)"):
+        make()([np.ones(shape, "float32") for shape in shapes])

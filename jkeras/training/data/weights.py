@@ -56,7 +56,11 @@ def class_weights(
     {'a': [1.0, 1.0], 'b': [3.0, 3.0]}
     """
     if sample_weight is not None:
-        raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
+        raise ValueError(
+            # Keras's words, which are searched for
+            "You cannot `class_weight` and `sample_weight` at the same time. To fix it: multiply the "
+            "weight of each example's class into `sample_weight`."
+        )
     is_structure = y is None or isinstance(y, (dict, list, tuple))
     if not isinstance(class_weight, (dict, list, tuple)):
         raise ArgumentError(
