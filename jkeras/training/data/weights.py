@@ -58,8 +58,8 @@ def class_weights(
     if sample_weight is not None:
         raise ValueError(
             # Keras's words, which are searched for
-            "You cannot `class_weight` and `sample_weight` at the same time. To fix it: multiply the "
-            "weight of each example's class into `sample_weight`."
+            "You cannot `class_weight` and `sample_weight` at the same time. To fix it: multiply "
+            "the weight of each example's class into `sample_weight`."
         )
     is_structure = y is None or isinstance(y, (dict, list, tuple))
     if not isinstance(class_weight, (dict, list, tuple)):
